@@ -1,0 +1,5 @@
+"""`python -m mmpipe` is `mmpipe`."""
+
+from mmpipe.cli.main import main
+
+main()

@@ -1,0 +1,84 @@
+"""`mmpipe`: the commands that plugins provide, each imported when it is called."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from mmpipe.cli.exit_codes import ExitCode, exit_code_of
+from mmpipe.errors import MmpipeError
+from mmpipe.names import resolve
+from mmpipe.plugins import get_plugins
+
+
+class PluginGroup(TyperGroup):
+    """Commands by the hook `mmpipe_commands`. The help shows summaries, without importing any command."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return get_plugins().names("commands")
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        provided = get_plugins().find("commands", cmd_name)
+        return None if provided is None else TyperCommand(cmd_name, help=provided.spec.summary)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, self._import(str(name)) if command is not None else None, rest
+
+    def _import(self, name: str) -> Any:
+        found = resolve(get_plugins().get("commands", name).function)
+        if not isinstance(found, typer.Typer):
+            app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            app.command(name, context_settings=getattr(found, "context_settings", None))(found)
+            found = app
+        command = typer.main.get_command(found)
+        command.name = name
+        return command
+
+
+app = typer.Typer(
+    cls=PluginGroup,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="spaCy pipelines of transformer models: declared in a file, extended by plugins, run over corpora.",
+    epilog="Exit codes: 0 all well, 1 failure, 2 usage, 3 pipeline, plugin or model invalid, "
+    "4 some records failed, 5 no input, 130 interrupted.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mmpipe {version('mmpipe')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and debug logs.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Shared by all commands."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("mmpipe").setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def main() -> None:
+    """Run the command line. Errors of mmpipe become a message and an exit code; `--debug` shows the traceback."""
+    try:
+        app()
+    except MmpipeError as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(exit_code_of(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(ExitCode.INTERRUPTED)

@@ -1,0 +1,50 @@
+"""What several commands share: the pipeline argument, overrides, and warnings that are not ours to show."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Annotated, Any
+
+import typer
+
+PipelineArgument = Annotated[
+    str,
+    typer.Argument(metavar="PIPELINE", help="A config file, a saved pipeline's folder, or a pipeline's name."),
+]
+WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Context settings of a command that takes `--section.key=value`."""
+
+
+def quiet() -> None:
+    """Keep other libraries' warnings and bars off the terminal, unless the user has asked for them."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not os.environ.get("PYTHONWARNINGS"):
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+
+
+def split_overrides(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Separate plain arguments from `--section.key=value` and `--section.key value`.
+
+    Raises typer.BadParameter for an unknown option, which ends the command as a usage error.
+    """
+    from mmpipe.config import parse_overrides  # brings spaCy
+    from mmpipe.errors import ConfigError
+
+    plain, overrides = [], []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if not argument.startswith("-") or argument == "-":
+            plain.append(argument)
+            continue
+        overrides.append(argument)
+        if "=" not in argument and "." in argument and rest:
+            overrides.append(rest.pop(0))
+    try:
+        return plain, parse_overrides(overrides)
+    except ConfigError as error:
+        raise typer.BadParameter(f"{error.what}; {error.next_step}") from None

@@ -1,0 +1,43 @@
+"""`mmpipe plugins list`"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated
+
+import typer
+
+from mmpipe.plugins import Plugin, get_plugins
+
+app = typer.Typer(help="Plugins and what they provide.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def plugins() -> None:
+    """Plugins and what they provide."""
+
+
+@app.command("list")
+def list_plugins(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Every plugin: name, version, status, what it provides, and why it failed if it did."""
+    found = get_plugins().plugins
+    if as_json:
+        print(json.dumps([dataclasses.asdict(plugin) for plugin in found], ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("plugin", "version", "status", "provides"):
+        table.add_column(column, overflow="fold")
+    for plugin in found:
+        table.add_row(plugin.distribution or plugin.name, plugin.version, plugin.status, _told(plugin))
+    Console().print(table)
+
+
+def _told(plugin: Plugin) -> str:
+    provided = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in plugin.provides.items())
+    return f"{provided}\n{plugin.error}".strip() if plugin.error else provided

@@ -1,0 +1,31 @@
+"""`mmpipe validate`"""
+
+from __future__ import annotations
+
+import typer
+
+from mmpipe.cli.exit_codes import ExitCode
+from mmpipe.cli.options import WITH_OVERRIDES, PipelineArgument, quiet, split_overrides
+
+
+def validate(context: typer.Context, pipeline: PipelineArgument) -> None:
+    """Check a pipeline without loading weights: prints "valid", or every fault with its place and its mend."""
+    quiet()
+    _, overrides = split_overrides(context.args)
+    from mmpipe.config import read_pipeline
+    from mmpipe.loading import build, spacy_entry_points
+    from mmpipe.plugins import get_plugins
+
+    plugins = get_plugins()
+    with spacy_entry_points(plugins):
+        found = read_pipeline(pipeline, overrides, plugins)
+        if not found.faults:
+            build(found)
+    for fault in found.faults:
+        print(fault)
+    if found.faults:
+        raise typer.Exit(ExitCode.INVALID)
+    print("valid")
+
+
+validate.context_settings = WITH_OVERRIDES  # type: ignore[attr-defined]

@@ -1,0 +1,159 @@
+"""The base of a component: a spaCy pipe around a transformer model.
+
+A subclass says what a model's predictions mean for a Doc: `predict` reads and `set_annotations` writes. The
+base isolates a failing document, saves and loads, and says where results came from.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import srsly
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.util import minibatch
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from mmpipe.document import set_extension
+from mmpipe.errors import ModelError
+from mmpipe.models.reference import Reference
+from mmpipe.models.transformer import shim_of
+
+_MODEL_FOLDER = "model"
+
+
+class TransformerPipe(TrainablePipe):
+    """Base of mmpipe's components.
+
+    vocab, model, name: as for any spaCy pipe; the model is one of mmpipe's architectures.
+    field: the result goes to `doc._.<field>`; the extension is registered unless something has already.
+    save_weights: `to_disk` writes the weights; otherwise a reference pinned by the SHA-256 of the weights.
+    """
+
+    def __init__(self, vocab: Vocab, model: Model, name: str, *, field: str, save_weights: bool = True, **cfg: Any):
+        super().__init__(vocab, model, name, field=field, save_weights=save_weights, **cfg)
+        set_extension(field)
+
+    @property
+    def field(self) -> str:
+        return self.cfg["field"]
+
+    @property
+    def is_trainable(self) -> bool:
+        return False
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What its results are made with; see TransformerShim.provenance."""
+        return shim_of(self.model).provenance
+
+    def load_weights(self) -> None:
+        """Bring the model into memory now. Raises ModelError where it cannot be found or used."""
+        shim = shim_of(self.model)
+        _ = shim.module, shim.tokenizer
+
+    def predict(self, docs: Iterable[Doc]) -> Sequence[Any]:
+        """One prediction a document, in order; the documents stay as they are."""
+        raise NotImplementedError(f"{type(self).__name__} must define predict(docs)")
+
+    def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[Any]) -> None:
+        """Write the predictions to the documents."""
+        raise NotImplementedError(f"{type(self).__name__} must define set_annotations(docs, predictions)")
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Process a stream, in order. Only a document that fails goes to the error handler, alone."""
+        for docs in minibatch(stream, size=batch_size):
+            yield from self._process(list(docs))
+
+    def _process(self, docs: list[Doc]) -> Iterator[Doc]:
+        try:
+            self.set_annotations(docs, self.predict(docs))
+        except ModelError:
+            raise  # No document is to blame.
+        except Exception as error:
+            if len(docs) == 1:
+                self.get_error_handler()(self.name, self, docs, error)
+                return
+            middle = len(docs) // 2
+            yield from self._process(docs[:middle])
+            yield from self._process(docs[middle:])
+        else:
+            yield from docs
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Save the settings, and the weights as a Hugging Face folder with safetensors, or a pinned reference."""
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        srsly.write_json(folder / "cfg", self.cfg)
+        if "model" in exclude:
+            return
+        shutil.rmtree(folder / _MODEL_FOLDER, ignore_errors=True)
+        if self.cfg["save_weights"]:
+            (folder / _MODEL_FOLDER).mkdir()
+            shim_of(self.model).to_disk(folder / _MODEL_FOLDER)
+        else:
+            srsly.write_json(folder / "reference.json", self._reference())
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> TransformerPipe:
+        """Load what `to_disk` saved. Raises ModelError where a pinned reference now has other weights."""
+        folder = Path(path)
+        self.cfg.update(srsly.read_json(folder / "cfg"))
+        set_extension(self.field)
+        if "model" in exclude:
+            return self
+        shim = shim_of(self.model)
+        if (folder / _MODEL_FOLDER).is_dir():
+            shim.point_to(Reference(str((folder / _MODEL_FOLDER).resolve()), None, True))
+        elif (folder / "reference.json").exists():
+            self._follow(srsly.read_json(folder / "reference.json"), str(folder))
+        return self
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """As `to_disk`, in bytes."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.to_disk(folder, exclude=exclude)
+            files = {str(f.relative_to(folder)): f.read_bytes() for f in Path(folder).rglob("*") if f.is_file()}
+        return srsly.msgpack_dumps(files)
+
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> TransformerPipe:
+        """As `from_disk`. The weights lie in a temporary folder for as long as this component lives."""
+        self._folder = tempfile.TemporaryDirectory(prefix="mmpipe-")
+        for name, content in srsly.msgpack_loads(data).items():
+            file = Path(self._folder.name) / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        return self.from_disk(self._folder.name, exclude=exclude)
+
+    def _reference(self) -> dict[str, Any]:
+        made = self.provenance
+        return {key: made[key] for key in ("model", "revision", "weights_sha256")}
+
+    def _follow(self, pinned: dict[str, Any], where: str) -> None:
+        shim = shim_of(self.model)
+        shim.point_to(Reference(pinned["model"], pinned["revision"], shim.checkpoint.reference.offline))
+        found = shim.checkpoint.files.fingerprint
+        if found != pinned["weights_sha256"]:
+            raise ModelError(
+                f"model {pinned['model']!r} has other weights (SHA-256 {found}) than the saved pipeline "
+                f"({pinned['weights_sha256']})",
+                where=where,
+                next_step="get the weights that it was saved with, or save the pipeline anew",
+            )
+
+
+def ensure_sentences(nlp: Language, name: str) -> None:
+    """Add spaCy's `sentencizer` at the head of the pipeline if no component sets sentence boundaries; say so."""
+    if any("doc.sents" in nlp.get_pipe_meta(other).assigns for other in nlp.component_names):
+        return
+    nlp.add_pipe("sentencizer", first=True)
+    warnings.warn(
+        f"{name!r} needs sentences and the pipeline finds none: a sentencizer was added at its head",
+        stacklevel=3,
+    )

@@ -1,0 +1,151 @@
+"""A pipeline as declared: read from any spelling, overridden, filled with defaults, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from confection import Config
+from spacy.language import Language
+from spacy.util import get_lang_class
+
+from mmpipe.config.dataflow import Stage, flow_faults
+from mmpipe.config.overrides import apply_overrides
+from mmpipe.config.schema import component_factory, find_faults, known_factories
+from mmpipe.config.spelling import SPELLINGS, from_mapping, interpolate, read_file
+from mmpipe.errors import ConfigError, Fault, PluginError
+from mmpipe.names import nearest
+from mmpipe.plugins import PluginRegistry
+
+Source = str | Path | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline's config, interpolated and completed, and what is wrong with it.
+
+    where: what the user called it, for messages.
+    config: the tree, each component's block filled with its factory's defaults.
+    folder: the saved pipeline it came from, which holds its data; None for a config alone.
+    faults: everything wrong with it; empty when it can be built.
+    stages: the components in order, with what they assign and require.
+    """
+
+    where: str
+    config: Config
+    folder: Path | None
+    faults: tuple[Fault, ...]
+    stages: tuple[Stage, ...] = ()
+
+    def raise_faults(self) -> None:
+        if self.faults:
+            count = len(self.faults)
+            raise ConfigError(f"{count} fault{'s' * (count > 1)} in the config", where=self.where, faults=self.faults)
+
+
+def read_pipeline(source: Source, overrides: Mapping[str, Any] | None, plugins: PluginRegistry) -> Pipeline:
+    """Read, override, complete and check a pipeline. Imports component modules, loads no weights.
+
+    source: a config file, a saved pipeline's folder, the name of a plugin's pipeline, or a tree.
+    overrides: dotted keys to values.
+    Raises ConfigError where the source cannot be found or parsed at all; what is wrong inside is in `faults`.
+    """
+    # Making any Language registers spaCy's own factories and those of entry points.
+    Language()
+    tree, where, folder = _read(source, plugins)
+    tree = from_mapping(apply_overrides(tree, overrides or {}, where=where), where=where)
+    config = interpolate(tree, where=where)
+    _name_bare_factories(config, plugins)
+    stages = _complete(config, plugins)
+    faults = find_faults(config, plugins)
+    if not faults:
+        faults = list(flow_faults(stages))
+    return Pipeline(where, config, folder, tuple(faults), tuple(stages))
+
+
+def _read(source: Source, plugins: PluginRegistry) -> tuple[Mapping[str, Any], str, Path | None]:
+    if isinstance(source, Mapping):
+        return from_mapping(source, where="config"), "config", None
+    if not isinstance(source, str | Path) or not str(source):
+        raise ConfigError(
+            f"a pipeline is a path, a name or a dict, got {type(source).__name__} {source!r}",
+            next_step='for example mmpipe.load("pipeline.cfg")',
+        )
+    if isinstance(source, str) and (provided := plugins.find("pipelines", source)):
+        config = provided.spec.config
+        tree = read_file(Path(config)) if isinstance(config, Path | str) else from_mapping(config, where=source)
+        return tree, source, None
+    path = Path(source)
+    if _exists(path) and path.is_dir():
+        if not (path / "config.cfg").is_file():
+            raise ConfigError("the folder holds no config.cfg", where=str(path), next_step="name a saved pipeline")
+        return read_file(path / "config.cfg"), str(path), path
+    if _exists(path):
+        return read_file(path), str(path), None
+    raise ConfigError(f"no such pipeline: {str(source)!r}", next_step=_found_nearby(path, plugins))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _found_nearby(path: Path, plugins: PluginRegistry) -> str:
+    near = [p for p in path.parent.glob("*") if p.suffix in SPELLINGS] if _exists(path.parent) else []
+    names = [*plugins.names("pipelines"), *(str(p) for p in near)]
+    return nearest(str(path), names, listing="config files here and named pipelines")
+
+
+def _name_bare_factories(config: Config, plugins: PluginRegistry) -> None:
+    """A name in the pipeline without a section, which is that of a factory, is that component with its defaults."""
+    nlp = config.get("nlp")
+    pipeline = nlp.get("pipeline") if isinstance(nlp, dict) else None
+    components = config.setdefault("components", {})
+    if isinstance(pipeline, list) and isinstance(components, dict):
+        for name in pipeline:
+            if isinstance(name, str) and name not in components and name in known_factories(plugins):
+                components[name] = {"factory": name}
+
+
+def _complete(config: Config, plugins: PluginRegistry) -> list[Stage]:
+    """Fill each component's block with its factory's defaults, in place; describe the pipeline's stages."""
+    nlp, components = config.get("nlp"), config.get("components")
+    if not isinstance(nlp, dict) or not isinstance(components, dict):
+        return []
+    try:
+        language: type[Language] = get_lang_class(nlp.get("lang"))
+    except (ImportError, TypeError, ValueError):
+        language = Language
+    stages: dict[str, Stage] = {}
+    for name, block in components.items():
+        try:
+            factory = component_factory(block, language, plugins) if isinstance(block, dict) else None
+        except PluginError:
+            factory = None
+        if factory is None:
+            stages[name] = Stage(name, is_known=False)
+            continue
+        meta = language.get_factory_meta(factory)
+        filled = _merge(meta.default_config, block)
+        components[name] = filled
+        stages[name] = Stage(name, meta.assigns, meta.requires, filled, meta.default_config)
+    order = nlp.get("pipeline") if isinstance(nlp.get("pipeline"), list) else []
+    return [stages[name] for name in order if isinstance(name, str) and name in stages]
+
+
+def _merge(defaults: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
+    """The block over its defaults. A block without the `@...` line of its default is meant for that default."""
+    merged = dict(defaults)
+    for key, value in block.items():
+        default = defaults.get(key)
+        if isinstance(default, Mapping) and isinstance(value, Mapping):
+            kinds = [name for name in default if name.startswith("@")]
+            is_other = any(name.startswith("@") and value[name] != default.get(name) for name in value)
+            merged[key] = dict(value) if kinds and is_other else _merge(default, value)
+        else:
+            merged[key] = value
+    return merged

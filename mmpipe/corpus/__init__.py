@@ -1,0 +1,1 @@
+"""A run over a corpus: sources, readers, writers, and what happens to a record."""

@@ -1,0 +1,205 @@
+"""Record <-> Doc: the only place where the two meet.
+
+A record is a JSON object: `id`, `text`, `image` or `images`, `question` or `questions`, and whatever else,
+which passes through untouched. On the Doc it stands as `doc._.record`; media stand as references (never
+pixels) in `doc._.media`, so that `Doc.to_bytes`, `DocBin` and worker processes keep them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import mimetypes
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from mmpipe.errors import RecordError
+
+RECORD, MEDIA = "record", "media"
+_OWN = frozenset({RECORD, MEDIA})
+
+
+def set_extension(name: str, default: Any = None) -> None:
+    """Register `doc._.<name>` unless something has already."""
+    if not Doc.has_extension(name):
+        Doc.set_extension(name, default=default)
+
+
+def make_doc(nlp: Language, record: Mapping[str, Any] | str, *, root: Path | str = ".", text_key: str = "text") -> Doc:
+    """The Doc of a record, tokenized and not yet processed: `nlp(make_doc(nlp, record))`.
+
+    record: a JSON object as described above, or a text. A record without text gives an empty Doc.
+    root: the folder that image paths are relative to, and must stay inside.
+    text_key: the key that holds the text.
+    Raises RecordError, naming the record's id and the key, where a value is of the wrong type, a text is
+    longer than `nlp.max_length` characters or not valid Unicode, or a file is not there.
+    """
+    record = {text_key: record} if isinstance(record, str) else record
+    if not isinstance(record, Mapping):
+        raise RecordError(f"a record must be a JSON object, got {_shown(record)}", next_step='write {"text": "..."}')
+    text, where = record.get(text_key), _where(record)
+    if text is not None and not isinstance(text, str):
+        raise RecordError(
+            f"{text_key!r} must be a string, got {_shown(text)}",
+            where=where,
+            next_step="name the right field with --text-key",
+        )
+    _check_unicode(text or "", where)
+    if len(text or "") > nlp.max_length:
+        raise RecordError(
+            f"{text_key!r} has {len(text or ''):,} characters, more than nlp.max_length = {nlp.max_length:,}",
+            where=where,
+            next_step="split the record, or raise nlp.max_length",
+        )
+    _check_strings(record, "question", "questions", where)
+    set_extension(RECORD)
+    set_extension(MEDIA)
+    doc = nlp.make_doc(text or "")
+    doc._.set(RECORD, _plain(dict(record), where))
+    doc._.set(MEDIA, [_reference(path, Path(root), where) for path in _images(record, where)])
+    return doc
+
+
+def make_docs(
+    nlp: Language,
+    records: Iterable[Mapping[str, Any] | str],
+    *,
+    root: Path | str = ".",
+    text_key: str = "text",
+) -> Iterator[Doc]:
+    """The stream form: `nlp.pipe(mmpipe.make_docs(nlp, records))`. Arguments and errors as `make_doc`."""
+    return (make_doc(nlp, record, root=root, text_key=text_key) for record in records)
+
+
+def to_record(doc: Doc, fields: Sequence[str] | None = None) -> dict[str, Any]:
+    """The result: the record, `id` first, with one key a field added.
+
+    fields: the `doc._` names to add. None adds every one that was set on the Doc and holds plain JSON data.
+    Raises RecordError where a field is already a key of the record, or a named field is not JSON data.
+    """
+    values = {key[1]: value for key, value in doc.user_data.items() if _is_field(key)}
+    record = values.get(RECORD)
+    record = dict(record) if record is not None else {"text": doc.text}
+    where = _where(record)
+    result = {"id": record["id"], **record} if "id" in record else record
+    for name in [name for name in values if name not in _OWN] if fields is None else fields:
+        value = values.get(name)
+        if name in record:
+            raise RecordError(
+                f"the record already has a key {name!r}, which a component would overwrite",
+                where=where,
+                next_step=f"rename that key, or give the component another `field` than {name!r}",
+            )
+        try:
+            result[name] = _plain(value, where, name)
+        except RecordError:
+            if fields is not None:
+                raise
+    return result
+
+
+def _is_field(key: Any) -> bool:
+    return isinstance(key, tuple) and len(key) == 4 and key[0] == "._." and key[2] is None
+
+
+def _where(record: Mapping[str, Any]) -> str:
+    return f"record {record['id']!r}" if "id" in record else "record"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def _check_unicode(text: str, where: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise RecordError(
+            f"'text' holds half a surrogate pair at character {error.start}: {text[error.start]!r}",
+            where=where,
+            next_step="encode the file as UTF-8, or replace that character",
+        ) from None
+
+
+def _check_strings(record: Mapping[str, Any], one: str, many: str, where: str) -> None:
+    if not isinstance(record.get(one, ""), str | None):
+        raise RecordError(f"{one!r} must be a string, got {_shown(record[one])}", where=where)
+    values = record.get(many)
+    if values is not None and not (isinstance(values, list) and all(isinstance(v, str) for v in values)):
+        raise RecordError(f"{many!r} must be a list of strings, got {_shown(values)}", where=where)
+
+
+def _plain(value: Any, where: str, name: str | None = None) -> Any:
+    """The value, if it is JSON data with finite numbers; what survives `to_bytes` and `DocBin` unchanged."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RecordError(f"{name or 'a value'} is {value}, which JSON cannot hold", where=where)
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise RecordError(f"{name or 'a value'} is {value}, an integer of more than 64 bits", where=where)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(item, where, name) for item in value]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(item, where, name or key) for key, item in value.items()}
+    raise RecordError(f"{name or 'a value'} holds {_shown(value)}, which is not JSON data", where=where)
+
+
+def _images(record: Mapping[str, Any], where: str) -> list[str]:
+    _check_strings(record, "image", "images", where)
+    return [record["image"]] if record.get("image") else list(record.get("images") or ())
+
+
+def _reference(path: str, root: Path, where: str) -> dict[str, Any]:
+    """A media reference: path as written, SHA-256, media type, size in bytes."""
+    root = root.resolve()
+    try:
+        file = (root / path).resolve()
+        if not file.is_relative_to(root):
+            raise RecordError(
+                f"image {path!r} lies outside the corpus folder",
+                where=where,
+                next_step=f"move it below {root.name}/",
+            )
+        data = file.read_bytes()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RecordError(
+            f"image {path!r} cannot be read: {why}",
+            where=where,
+            next_step="paths are relative to the corpus file",
+        ) from None
+    media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    return {
+        "path": path,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "media_type": media_type,
+        "size": len(data),
+    }
+
+
+def dumps(result: Mapping[str, Any]) -> str:
+    """One line of JSON: UTF-8 as it is, no NaN."""
+    return json.dumps(result, ensure_ascii=False, allow_nan=False)
+
+
+def spacy_annotations(doc: Doc, assigns: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """`ents` and `cats`, where a component of spaCy's own kind wrote them.
+
+    assigns: component name -> what it declares to assign. A component that also writes a `doc._` field has its
+    result there already.
+    """
+    own = {name for names in assigns.values() if not any("._." in name for name in names) for name in names}
+    result: dict[str, Any] = {}
+    if "doc.ents" in own:
+        result["ents"] = [
+            {"start": ent.start_char, "end": ent.end_char, "label": ent.label_, "text": ent.text} for ent in doc.ents
+        ]
+    if "doc.cats" in own:
+        result["cats"] = {str(label): float(score) for label, score in doc.cats.items()}
+    return result

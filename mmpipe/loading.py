@@ -1,0 +1,117 @@
+"""`mmpipe.load`: from a declared pipeline to a plain spaCy Language.
+
+The module is not called `load`: a module of that name would hide the function `mmpipe.load`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from spacy.language import Language
+from spacy.util import load_model_from_config, registry
+
+from mmpipe.component import TransformerPipe
+from mmpipe.config import Pipeline, read_pipeline
+from mmpipe.config.pipeline import Source
+from mmpipe.errors import ConfigError, MmpipeError
+from mmpipe.plugins import PluginRegistry, get_plugins
+
+logger = logging.getLogger("mmpipe")
+
+
+def load(
+    source: Source,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    device: str | None = None,
+    weights: bool = True,
+) -> Language:
+    """A plain `spacy.language.Language` from a declared pipeline.
+
+    source: a config file (.cfg, .toml, .yaml, .json), the folder of a saved pipeline, the name of a pipeline
+        that a plugin provides, or a dict `{"nlp": {"lang", "pipeline"}, "components": {...}}`.
+    overrides: dotted keys, such as `{"components.sentiment.model.device": "cpu"}`.
+    device: set on every model that names none of its own.
+    weights: load the weights now; otherwise each component does so when it is first used.
+    Raises ConfigError with every fault of the config, before any weights are loaded; PluginError where a plugin
+    that is needed failed; ModelError where weights cannot be found or used.
+    """
+    plugins = get_plugins()
+    with spacy_entry_points(plugins):
+        pipeline = read_pipeline(source, overrides, plugins)
+        pipeline.raise_faults()
+        nlp = build(pipeline, device=device)
+    if weights:
+        for _, pipe in nlp.pipeline:
+            if isinstance(pipe, TransformerPipe):
+                pipe.load_weights()
+    return nlp
+
+
+def build(pipeline: Pipeline, *, device: str | None = None) -> Language:
+    """The Language of a checked pipeline, its weights not loaded yet. Raises ConfigError for what spaCy refuses."""
+    if device is not None:
+        for block in pipeline.config["components"].values():
+            model = block.get("model")
+            if isinstance(model, dict) and str(model.get("@architectures", "")).startswith("mmpipe."):
+                model.setdefault("device", device)
+    try:
+        with _told_by_logging():
+            nlp = load_model_from_config(pipeline.config, auto_fill=True, validate=True)
+            if pipeline.folder is not None:
+                nlp.from_disk(pipeline.folder)
+    except MmpipeError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise ConfigError(
+            f"the pipeline cannot be built: {type(error).__name__}: {said}",
+            where=pipeline.where,
+            next_step="`mmpipe validate` checks the config; `--debug` shows the whole error",
+        ) from error
+    return nlp
+
+
+@contextlib.contextmanager
+def spacy_entry_points(plugins: PluginRegistry) -> Iterator[None]:
+    """Keep a broken or blocked plugin from ending spaCy, too.
+
+    spaCy loads every `spacy_factories` entry point whenever a Language is made, and lets one that fails end all.
+    Inside this context those of blocked and failed plugins are left out, and others that fail are reported.
+    """
+    catalogue = registry._entry_point_factories
+    left_out = {
+        name for plugin in plugins.plugins if plugin.status in ("failed", "blocked") for name in plugin.factories
+    }
+
+    def get_entry_points() -> dict[str, Any]:
+        loaded = {}
+        for entry_point in catalogue._get_entry_points():
+            if entry_point.name in left_out:
+                continue
+            try:
+                loaded[entry_point.name] = entry_point.load()
+            except Exception as error:
+                logger.warning("spaCy factory %r cannot be imported: %s", entry_point.name, error)
+        return loaded
+
+    catalogue.get_entry_points = get_entry_points
+    try:
+        yield
+    finally:
+        del catalogue.get_entry_points
+
+
+@contextlib.contextmanager
+def _told_by_logging() -> Iterator[None]:
+    """Let warnings of building a pipeline through as log lines, which `mmpipe run` shows without code places."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, UserWarning):
+            logger.warning("%s", warning.message)

@@ -1,0 +1,151 @@
+"""`mmpipe.SentenceRanker.v1`: how much each sentence of a document belongs in its summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from thinc.api import Model
+
+from mmpipe.errors import ModelError
+from mmpipe.models.reference import Reference
+from mmpipe.models.sentence_head import SentenceHead, centrality_scores
+from mmpipe.models.transformer import Backend, TransformerShim, no_backprop, shim_of, transformer_model
+from mmpipe.models.windows import LongText, Reading, Window, collate, read_texts, window_size
+from mmpipe.runtime.batching import map_batches
+from mmpipe.runtime.device import Precision
+
+Scorer = Literal["auto", "head", "centrality"]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The sentences of one document, scored.
+
+    scores: float32, shape (n_sents,); higher means more central. Comparable within the document only.
+    embeddings: float32, shape (n_sents, width), each row of length 1 (a blank sentence: all zeros).
+    n_pieces: tokens of each sentence, shape (n_sents,).
+    coverage: share of the document's tokens that was read, 0 to 1.
+    """
+
+    scores: np.ndarray
+    embeddings: np.ndarray
+    n_pieces: np.ndarray
+    coverage: float
+
+
+def SentenceRanker(
+    name: str,
+    revision: str | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    backend: Backend = "auto",
+    offline: bool = False,
+    scorer: Scorer = "auto",
+    lead_weight: float = 0.0,
+    long_text: LongText = "window",
+    max_tokens: int | None = None,
+    stride_tokens: int = 0,
+    batch_tokens: int = 2048,
+) -> Model[list[list[str]], list[Ranking]]:
+    """A thinc model from documents, each a list of its sentences, to rankings.
+
+    name, revision, offline: an encoder (see mmpipe.models.reference.Reference); its token vectors are
+        averaged and normalised to length 1, as sentence-transformers does.
+    device, precision: see mmpipe.runtime.device.place. backend: "auto" or "torch".
+    scorer: "head" (trained, comes with the model), "centrality" (needs no training), or "auto": the head where
+        the model has one.
+    lead_weight: weight of a prior for early sentences that is added to "centrality".
+    long_text, max_tokens, stride_tokens: for single sentences longer than the encoder; see read_texts.
+    batch_tokens: padded tokens in a forward pass.
+    """
+    return transformer_model(
+        "mmpipe.SentenceRanker.v1",
+        forward,
+        auto_class="AutoModel",
+        reference=Reference(name, revision, offline),
+        device=device,
+        precision=precision,
+        backend=backend,
+        scorer=scorer,
+        lead_weight=lead_weight,
+        long_text=long_text,
+        max_tokens=max_tokens,
+        stride_tokens=stride_tokens,
+        batch_tokens=batch_tokens,
+    )
+
+
+def forward(model: Model, documents: list[list[str]], is_train: bool) -> tuple[list[Ranking], Callable]:
+    shim, attrs = shim_of(model), model.attrs
+    size = window_size(shim.config, shim.tokenizer, attrs["max_tokens"])
+    readings = read_texts(
+        shim.tokenizer,
+        [sentence for sentences in documents for sentence in sentences],
+        max_tokens=size,
+        stride_tokens=attrs["stride_tokens"],
+        long_text=attrs["long_text"],
+    )
+    vectors = _embed(shim, readings, budget_tokens=attrs["batch_tokens"], max_tokens=size)
+    head = _head(shim, attrs["scorer"])
+    rankings, start = [], 0
+    for sentences in documents:
+        end = start + len(sentences)
+        rankings.append(_rank(vectors[start:end], readings[start:end], head, attrs["lead_weight"]))
+        start = end
+    return rankings, no_backprop
+
+
+def _embed(shim: TransformerShim, readings: list[Reading], *, budget_tokens: int, max_tokens: int) -> np.ndarray:
+    """Normalised mean-pooled vectors, one a sentence: (n_sents, width)."""
+    windows = [window for reading in readings for window in reading.windows]
+
+    def run(batch: list[Window], length: int) -> np.ndarray:
+        with torch.inference_mode():
+            inputs = collate(batch, length, shim.tokenizer, shim.placement.device)
+            hidden = shim.module(**inputs).last_hidden_state.float()
+            mask = inputs["attention_mask"].unsqueeze(-1)
+            return ((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy()
+
+    lengths = [len(window) for window in windows]
+    rows = iter(map_batches(run, windows, lengths, budget_tokens=budget_tokens, max_tokens=max_tokens))
+    vectors = np.zeros((len(readings), shim.config.hidden_size), dtype=np.float32)
+    for index, reading in enumerate(readings):
+        if reading.windows:
+            weights = [window.n_new_pieces for window in reading.windows]
+            vector = np.average([next(rows) for _ in weights], axis=0, weights=weights)
+            vectors[index] = vector / max(float(np.linalg.norm(vector)), 1e-12)
+    return vectors
+
+
+def _rank(vectors: np.ndarray, readings: list[Reading], head: SentenceHead | None, lead_weight: float) -> Ranking:
+    n_pieces = np.array([reading.n_pieces for reading in readings], dtype=np.int64)
+    if head is None:
+        scores = centrality_scores(vectors, lead=lead_weight)
+    else:
+        with torch.inference_mode():
+            positions = torch.arange(len(readings))
+            scores = head(torch.from_numpy(vectors), positions, torch.from_numpy(n_pieces)).numpy()
+    total = int(n_pieces.sum())
+    seen = sum(reading.coverage * reading.n_pieces for reading in readings)
+    return Ranking(scores, vectors, n_pieces, seen / total if total else 1.0)
+
+
+def _head(shim: TransformerShim, scorer: Scorer) -> SentenceHead | None:
+    """The trained head beside the encoder, kept on the shim. Raises ModelError if it is asked for and not there."""
+    folder = shim.checkpoint.files.folder
+    if scorer == "centrality" or (scorer == "auto" and not (folder / "head.safetensors").exists()):
+        return None
+    if getattr(shim, "head_folder", None) != folder:
+        try:
+            shim.head, shim.head_folder = SentenceHead.from_folder(folder), folder  # type: ignore[attr-defined]
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            raise ModelError(
+                f"model {shim.checkpoint.reference.name!r} has no usable sentence head: {error}",
+                where=str(folder),
+                next_step='set scorer = "centrality"',
+            ) from None
+    return shim.head  # type: ignore[attr-defined]

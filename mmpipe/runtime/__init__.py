@@ -1,0 +1,1 @@
+"""Where and how models run: device and precision, batches under a token budget, weights shared in memory."""

@@ -1,0 +1,60 @@
+"""Batches under a token budget, in which nothing depends on who else is in the batch.
+
+Inputs of one batch share one padded length, a multiple of `LENGTH_STEP`, that follows from each input's own
+length alone. The arithmetic for an input is then the same in any company, so that `nlp(x)`, `nlp.pipe(xs)` at
+any batch size and any order give the same bits on a processor; little is lost, as the inputs of a window of
+documents are many and are sorted by length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+LENGTH_STEP = 8
+"""Padded lengths are multiples of this many tokens."""
+
+
+def padded_length(n_tokens: int, max_tokens: int | None = None) -> int:
+    """The length that an input of `n_tokens` is padded to; never more than `max_tokens`, the model's own limit."""
+    padded = -(-max(n_tokens, 1) // LENGTH_STEP) * LENGTH_STEP
+    return padded if max_tokens is None or n_tokens > max_tokens else min(padded, max_tokens)
+
+
+def plan_batches(lengths: Sequence[int], *, budget_tokens: int) -> list[list[int]]:
+    """Indices of inputs, grouped by equal padded length, each group cut so that it fits the budget.
+
+    lengths: padded lengths. budget_tokens: the most padded tokens in a batch; a single input may exceed it.
+    """
+    order = np.argsort(np.asarray(lengths, dtype=np.int64), kind="stable")
+    batches: list[list[int]] = []
+    for index in order.tolist():
+        length = lengths[index]
+        batch = batches[-1] if batches else None
+        if batch is None or lengths[batch[0]] != length or (len(batch) + 1) * length > budget_tokens:
+            batches.append([index])
+        else:
+            batch.append(index)
+    return batches
+
+
+def map_batches(
+    function: Callable[[list[Item], int], Sequence[Result]],
+    items: Sequence[Item],
+    lengths: Sequence[int],
+    *,
+    budget_tokens: int,
+    max_tokens: int | None = None,
+) -> list[Result]:
+    """Apply `function(batch, padded_length)` to all items batch by batch; results in the order of the items."""
+    padded = [padded_length(length, max_tokens) for length in lengths]
+    results: list[Result | None] = [None] * len(items)
+    for batch in plan_batches(padded, budget_tokens=budget_tokens):
+        for index, result in zip(batch, function([items[i] for i in batch], padded[batch[0]]), strict=True):
+            results[index] = result
+    return results  # type: ignore[return-value]

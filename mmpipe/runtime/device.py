@@ -1,0 +1,88 @@
+"""Which device and which precision a model runs in, and why."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from mmpipe.errors import ModelError
+
+Precision = Literal["auto", "fp32", "bf16"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A resolved device and precision.
+
+    device: a torch device such as `cpu` or `cuda:1`.
+    precision: "fp32" or "bf16".
+    reason: why that precision, in a few words for a person.
+    """
+
+    device: torch.device
+    precision: str
+    reason: str
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return DTYPES[self.precision]
+
+
+def place(device: str = "auto", precision: Precision = "auto", *, is_generative: bool = False) -> Placement:
+    """Resolve `auto`.
+
+    device: "auto" (the first GPU, else the processor) or a torch device.
+    precision: "auto", "fp32" or "bf16".
+    is_generative: the model writes text. One rounding can change every later word, so `auto` stays in fp32.
+    Raises ModelError for a device that this machine lacks, and for an unknown precision.
+    """
+    where = _device(device)
+    if precision == "auto":
+        if is_generative:
+            return Placement(where, "fp32", "generated text stays the same in any batch")
+        if multiplies_bf16(where):
+            return Placement(where, "bf16", f"{where.type} multiplies bf16 in hardware")
+        return Placement(where, "fp32", f"{where.type} has no bf16 arithmetic")
+    if precision not in DTYPES:
+        raise ModelError(f"unknown precision {precision!r}", next_step=f"use one of auto, {', '.join(DTYPES)}")
+    return Placement(where, precision, "asked for")
+
+
+@functools.lru_cache(maxsize=8)
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the device has bf16 matrix instructions, not merely an emulation of them."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+    return False
+
+
+def available_devices() -> list[str]:
+    """The devices that `device =` can name here, the processor last."""
+    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return [*devices, "cpu"]
+
+
+def _device(name: str) -> torch.device:
+    available = available_devices()
+    if name == "auto":
+        return torch.device(available[0])
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        device = None
+    if (
+        device is None
+        or (device.type not in {other.split(":")[0] for other in available})
+        or (device.index is not None and device.type == "cuda" and str(device) not in available)
+    ):
+        raise ModelError(f"no device {name!r} here", next_step=f"available: auto, {', '.join(available)}")
+    return device

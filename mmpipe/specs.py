@@ -1,0 +1,115 @@
+"""What hooks yield: frozen descriptions of the things a plugin provides.
+
+Descriptions name code (`"package.module"` or `"package.module:function"`) instead of holding it, so that
+listing a plugin imports none of its components and no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ComponentSpec:
+    """A pipeline component.
+
+    name: its spaCy factory name, prefixed with the plugin's own (`mmpipe_sentiment`); no dots.
+    module: the module whose import registers that name with `@Language.factory` or `@Language.component`.
+    summary: one line for listings.
+    """
+
+    name: str
+    module: str
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class PipelineSpec:
+    """A named pipeline: `mmpipe.load(name)`.
+
+    config: a config tree (`{"nlp": ..., "components": ...}`) or the path of a config file.
+    """
+
+    name: str
+    config: Mapping[str, Any] | Path
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model that a plugin ships.
+
+    name: the reference users write, `mmpipe/sentiment-small`.
+    folder: a Hugging Face model folder, or an overlay on a packaged backbone (see mmpipe.models.checkpoint).
+    licence: an SPDX identifier or a few words; the card (README.md in the folder) says the rest.
+    """
+
+    name: str
+    folder: Path
+    licence: str
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class ReaderSpec:
+    """A format that records come in.
+
+    function: `"module:function"`, called with one `mmpipe.corpus.source.Source`, yielding `Item`s.
+    suffixes: file name endings it answers to, with the dot, lower case.
+    """
+
+    name: str
+    function: str
+    suffixes: tuple[str, ...]
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class WriterSpec:
+    """A format that results go out in.
+
+    function: `"module:function"`, called with a binary stream, returning an object with `write(result)`.
+    suffixes: file name endings it answers to, with the dot, lower case.
+    """
+
+    name: str
+    function: str
+    suffixes: tuple[str, ...]
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class CommandSpec:
+    """A command of the command line: `mmpipe <name>`.
+
+    function: `"module:object"`, a Typer function or a `typer.Typer` app with commands of its own. It is
+    imported when the command is called, not for `mmpipe --help`.
+    """
+
+    name: str
+    function: str
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What the hooks of a run's life are told about the run.
+
+    pipeline: the pipeline as the user named it; inputs and output likewise.
+    """
+
+    pipeline: str
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """What has happened so far in a run, in records; read = written + failed once it has ended."""
+
+    n_read: int = 0
+    n_written: int = 0
+    n_failed: int = 0

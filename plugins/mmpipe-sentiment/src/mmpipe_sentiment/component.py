@@ -1,0 +1,98 @@
+"""The component: classes of documents, and of sentences by option."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from mmpipe.component import TransformerPipe
+from mmpipe.models.classifier import Classification, labels
+
+
+class Sentiment(TransformerPipe):
+    """Writes `doc._.sentiment = {label, score, scores, coverage}` and the scores to `doc.cats`.
+
+    label: the most probable label; score: its probability (0 to 1); scores: every label's; coverage: the share
+    of the text that the model read (0 to 1). A text with nothing to read has label None and scores of 0.0.
+
+    field: the name of the `doc._` extension.
+    per_sentence: also classify each sentence, into `doc.spans[spans_key]` (label the class, `attrs["scores"]`
+        the probabilities) and `sentences` of the result: a list of {start, end, label, score}, in characters.
+    cats_prefix: put before the labels in `doc.cats`, so that two classifiers can share it.
+    save_weights: see TransformerPipe.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str = "sentiment",
+        *,
+        field: str = "sentiment",
+        per_sentence: bool = False,
+        cats_prefix: str = "",
+        spans_key: str = "sentiment",
+        save_weights: bool = True,
+    ) -> None:
+        super().__init__(
+            vocab,
+            model,
+            name,
+            field=field,
+            save_weights=save_weights,
+            per_sentence=per_sentence,
+            cats_prefix=cats_prefix,
+            spans_key=spans_key,
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(labels(self.model))
+
+    def predict(self, docs: Iterable[Doc]) -> list[list[Classification]]:
+        """A document's own classification first, then those of its sentences if they are wanted."""
+        texts = [[doc.text, *(sent.text for sent in self._sentences(doc))] for doc in docs]
+        flat = iter(self.model.predict([text for of_doc in texts for text in of_doc]))
+        return [[next(flat) for _ in of_doc] for of_doc in texts]
+
+    def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[list[Classification]]) -> None:
+        for doc, (whole, *parts) in zip(docs, predictions, strict=True):
+            result = self._result(whole) | {"coverage": whole.coverage}
+            doc.cats.update({self.cfg["cats_prefix"] + label: score for label, score in result["scores"].items()})
+            if self.cfg["per_sentence"]:
+                result["sentences"] = self._annotate_sentences(doc, parts)
+            doc._.set(self.field, result)
+
+    def _annotate_sentences(self, doc: Doc, parts: Sequence[Classification]) -> list[dict[str, Any]]:
+        results = [self._result(part) for part in parts]
+        sentences = self._sentences(doc)
+        spans = [
+            Span(doc, sent.start, sent.end, label=result["label"] or "")
+            for sent, result in zip(sentences, results, strict=True)
+        ]
+        attrs = {"scores": [result["score"] for result in results]}
+        doc.spans[self.cfg["spans_key"]] = SpanGroup(doc, name=self.cfg["spans_key"], attrs=attrs, spans=spans)
+        return [
+            {
+                "start": sent.start_char,
+                "end": sent.end_char,
+                "label": result["label"],
+                "score": result["score"],
+            }
+            for sent, result in zip(sentences, results, strict=True)
+        ]
+
+    def _sentences(self, doc: Doc) -> list[Span]:
+        return list(doc.sents) if self.cfg["per_sentence"] and len(doc) else []
+
+    def _result(self, prediction: Classification) -> dict[str, Any]:
+        if prediction.probabilities is None:
+            return {"label": None, "score": 0.0, "scores": dict.fromkeys(self.labels, 0.0)}
+        scores = {label: float(p) for label, p in zip(self.labels, prediction.probabilities, strict=True)}
+        best = int(np.argmax(prediction.probabilities))
+        return {"label": self.labels[best], "score": float(prediction.probabilities[best]), "scores": scores}

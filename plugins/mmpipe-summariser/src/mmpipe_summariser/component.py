@@ -1,0 +1,135 @@
+"""The component: summaries made of a document's own sentences, or written by a sequence-to-sequence model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from mmpipe import ConfigError
+from mmpipe.component import TransformerPipe
+from mmpipe.models.ranker import Ranking
+from mmpipe.models.seq2seq import Generation
+from mmpipe_summariser.selection import select_sentences
+
+DEFAULT_N_SENTENCES = 3
+_FULL_STOPS_WITHOUT_SPACE = "。！？｡…"
+
+
+def is_extractive(model: Model) -> bool:
+    """Whether the model ranks sentences; otherwise it writes text."""
+    return model.name.startswith("mmpipe.SentenceRanker.")
+
+
+class Summariser(TransformerPipe):
+    """Writes `doc._.summary = {text, sentences, coverage}`; extractive sentences also to `doc.spans[spans_key]`.
+
+    sentences: the chosen sentences in document order, {start, end, score} in characters; empty for a written
+    summary. coverage: the share of the text that the model read (0 to 1).
+
+    The length of an extractive summary is set by one of
+    n_sentences: at most so many sentences (3 when nothing is set),
+    ratio: this share of the sentences, over 0 and up to 1, at least one,
+    max_tokens: as many sentences as fit in so many tokens of the model.
+    A written summary takes its length from the model's own options (`max_new_tokens`, ...).
+
+    diversity: weight against repetition, 0 (none) to 1 (maximal marginal relevance).
+    field, save_weights: see TransformerPipe.
+    Raises ConfigError where more than one length is set.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str = "summary",
+        *,
+        field: str = "summary",
+        n_sentences: int | None = None,
+        ratio: float | None = None,
+        max_tokens: int | None = None,
+        diversity: float = 0.1,
+        spans_key: str = "summary",
+        save_weights: bool = True,
+    ) -> None:
+        lengths = {"n_sentences": n_sentences, "ratio": ratio, "max_tokens": max_tokens}
+        chosen = {key: value for key, value in lengths.items() if value is not None}
+        if len(chosen) > 1:
+            raise ConfigError(
+                f"{' and '.join(chosen)} are set", where=f"components.{name}", next_step="set one length only"
+            )
+        if chosen and not is_extractive(model):
+            raise ConfigError(
+                f"{next(iter(chosen))} counts sentences to choose, and {model.name} writes its own",
+                where=f"components.{name}.{next(iter(chosen))}",
+                next_step="set max_new_tokens in the model block",
+            )
+        super().__init__(
+            vocab,
+            model,
+            name,
+            field=field,
+            save_weights=save_weights,
+            diversity=diversity,
+            spans_key=spans_key,
+            **lengths,
+        )
+
+    def predict(self, docs: Iterable[Doc]) -> Sequence[Ranking | Generation]:
+        """A ranking of each document's sentences, or the text written for it."""
+        if is_extractive(self.model):
+            return self.model.predict([[sent.text for sent in _sentences(doc)] for doc in docs])
+        return self.model.predict([doc.text for doc in docs])
+
+    def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[Ranking | Generation]) -> None:
+        for doc, prediction in zip(docs, predictions, strict=True):
+            if isinstance(prediction, Generation):
+                result: dict[str, Any] = {"text": prediction.text, "sentences": []}
+            else:
+                result = self._extract(doc, prediction)
+            doc._.set(self.field, result | {"coverage": prediction.coverage})
+
+    def _extract(self, doc: Doc, ranking: Ranking) -> dict[str, Any]:
+        sentences = _sentences(doc)
+        readable = [i for i, n in enumerate(ranking.n_pieces) if n > 0]
+        lengths = {
+            "n_sents": self.cfg["n_sentences"],
+            "ratio": self.cfg["ratio"],
+            "max_tokens": self.cfg["max_tokens"],
+        }
+        if all(value is None for value in lengths.values()):
+            lengths["n_sents"] = DEFAULT_N_SENTENCES
+        picked = select_sentences(
+            ranking.scores[readable],
+            ranking.embeddings[readable],
+            ranking.n_pieces[readable],
+            diversity=self.cfg["diversity"],
+            **lengths,
+        )
+        chosen = [readable[i] for i in picked]
+        spans = [Span(doc, sentences[i].start, sentences[i].end) for i in chosen]
+        scores = [float(ranking.scores[i]) for i in chosen]
+        key = self.cfg["spans_key"]
+        doc.spans[key] = SpanGroup(doc, name=key, attrs={"scores": scores}, spans=spans)
+        return {
+            "text": _join([span.text for span in spans]),
+            "sentences": [
+                {"start": span.start_char, "end": span.end_char, "score": score}
+                for span, score in zip(spans, scores, strict=True)
+            ],
+        }
+
+
+def _sentences(doc: Doc) -> list[Span]:
+    return list(doc.sents) if len(doc) else []
+
+
+def _join(sentences: Sequence[str]) -> str:
+    """The sentences as running text: a space between them, none after a Chinese or Japanese full stop."""
+    text = ""
+    for sentence in filter(None, (" ".join(sentence.split()) for sentence in sentences)):
+        text += " " * bool(text and text[-1] not in _FULL_STOPS_WITHOUT_SPACE) + sentence
+    return text
