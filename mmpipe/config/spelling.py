@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from configparser import Error as ConfigParserError
@@ -19,6 +21,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_SECTION = re.compile(r"\[([^\[\]]+)\]")
 
 
 def read_file(path: Path) -> Tree:
@@ -73,7 +77,27 @@ def interpolate(tree: Tree, *, where: str) -> Tree:
 
 
 def _read_cfg(text: str) -> Any:
-    return Config().from_str(text, interpolate=False)
+    """confection's format, with two things forgiven that it refuses: a `[components.x]` without a `[components]`
+    before it, and a comment behind a value."""
+    lines = [_without_comment(line) for line in text.splitlines()]
+    sections = [match.group(1).strip() for line in lines if (match := _SECTION.fullmatch(line.strip()))]
+    parents = {name.rsplit(".", depth)[0] for name in sections for depth in range(1, name.count(".") + 1)}
+    missing = [f"[{name}]" for name in sorted(parents - set(sections))]
+    try:
+        return Config().from_str("\n".join(missing + lines), interpolate=False)
+    except ConfigValidationError:
+        # Told again from the text as it stands, so that line numbers are the user's own.
+        return Config().from_str("\n".join(lines), interpolate=False)
+
+
+def _without_comment(line: str) -> str:
+    """Cut ` # ...` off a setting whose value is complete without it."""
+    for mark in re.finditer(r"\s#", line):
+        before = line[: mark.start()]
+        with contextlib.suppress(ValueError, RecursionError):
+            json.loads(before.partition("=")[2])
+            return before
+    return line
 
 
 def _check_leaves(value: Any, where: str, path: tuple[str, ...]) -> None:

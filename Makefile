@@ -1,0 +1,54 @@
+# make run    set up and process the corpora
+# make test   set up and run all checks
+PYTHON ?= python3
+VENV := .venv
+VENV5 := .venv-transformers5
+BIN := $(VENV)/bin
+PLUGINS := $(wildcard plugins/*)
+PROJECTS := pyproject.toml $(PLUGINS:=/pyproject.toml)
+DATA := $(wildcard ../shared/data)
+export TOKENIZERS_PARALLELISM = false
+export HF_HUB_OFFLINE = 1
+
+.PHONY: run test test-transformers5 check wheels clean
+
+run: $(VENV)/.installed
+	@mkdir -p out
+	$(BIN)/mmpipe run corpora/reviews/pipeline.cfg corpora/reviews/reviews.jsonl -o out/reviews.jsonl --force
+	$(BIN)/mmpipe run corpora/articles/pipeline.cfg corpora/articles/articles.jsonl -o out/articles.jsonl --force
+	$(BIN)/mmpipe run corpora/articles/pipeline.zh.cfg corpora/articles/articles.zh.jsonl -o out/articles.zh.jsonl --force
+	@$(BIN)/mmpipe show out/articles.jsonl --limit 4
+	@$(BIN)/mmpipe show out/articles.zh.jsonl
+	@$(BIN)/mmpipe show out/reviews.jsonl --limit 12 --gold label
+
+test: check
+	MMPIPE_DATA=$(DATA) $(BIN)/python -m pytest
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+# Core and plugins on transformers 5 and without spacy-transformers, which forbids it: hence --no-deps for ours.
+test-transformers5: $(VENV5)/.installed
+	MMPIPE_DATA=$(DATA) $(VENV5)/bin/python -m pytest
+
+wheels: $(VENV)/.installed
+	$(BIN)/python -m pip wheel --no-deps -w dist . $(addprefix ./,$(PLUGINS))
+
+clean:
+	rm -rf $(VENV) $(VENV5) out dist
+
+$(VENV)/.installed: $(PROJECTS) constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[test]" $(addprefix -e ./,$(PLUGINS))
+	touch $@
+
+$(VENV5)/.installed: $(PROJECTS) constraints.txt
+	$(PYTHON) -m venv $(VENV5)
+	grep -vE '^(transformers|tokenizers|spacy-transformers)==' constraints.txt > $(VENV5)/constraints.txt
+	$(VENV5)/bin/python -m pip install -q packaging tomli
+	$(VENV5)/bin/python scripts/requirements.py --without spacy-transformers > $(VENV5)/requirements.txt
+	$(VENV5)/bin/python -m pip install -q -c $(VENV5)/constraints.txt -r $(VENV5)/requirements.txt "transformers>=5"
+	$(VENV5)/bin/python -m pip install -q --no-deps -e . $(addprefix -e ./,$(PLUGINS))
+	touch $@
