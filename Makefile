@@ -19,7 +19,7 @@ run: $(VENV)/.installed
 	$(BIN)/mmpipe run corpora/articles/pipeline.zh.cfg corpora/articles/articles.zh.jsonl -o out/articles.zh.jsonl --force
 	@$(BIN)/mmpipe show out/articles.jsonl --limit 4
 	@$(BIN)/mmpipe show out/articles.zh.jsonl
-	@$(BIN)/mmpipe show out/reviews.jsonl --limit 12 --gold label
+	@$(BIN)/mmpipe show out/reviews.jsonl --limit 12 --gold label --by style
 
 test: check
 	MMPIPE_DATA=$(DATA) $(BIN)/python -m pytest

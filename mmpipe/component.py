@@ -16,7 +16,7 @@ from typing import Any
 import srsly
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Model
@@ -67,6 +67,10 @@ class TransformerPipe(TrainablePipe):
         """Write the predictions to the documents."""
         raise NotImplementedError(f"{type(self).__name__} must define set_annotations(docs, predictions)")
 
+    def __call__(self, doc: Doc) -> Doc | None:
+        """Process one document as `pipe` does; None where the error handler let a failure pass."""
+        return next(self._process([doc]), None)
+
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Process a stream, in order. Only a document that fails goes to the error handler, alone."""
         for docs in minibatch(stream, size=batch_size):
@@ -94,12 +98,17 @@ class TransformerPipe(TrainablePipe):
         srsly.write_json(folder / "cfg", self.cfg)
         if "model" in exclude:
             return
-        shutil.rmtree(folder / _MODEL_FOLDER, ignore_errors=True)
+        # Beside the old ones first: they may be what this component is yet to load.
+        fresh = folder / f"{_MODEL_FOLDER}.new"
+        shutil.rmtree(fresh, ignore_errors=True)
         if self.cfg["save_weights"]:
-            (folder / _MODEL_FOLDER).mkdir()
-            shim_of(self.model).to_disk(folder / _MODEL_FOLDER)
+            fresh.mkdir()
+            shim_of(self.model).to_disk(fresh)
         else:
             srsly.write_json(folder / "reference.json", self._reference())
+        shutil.rmtree(folder / _MODEL_FOLDER, ignore_errors=True)
+        if fresh.exists():
+            fresh.rename(folder / _MODEL_FOLDER)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> TransformerPipe:
         """Load what `to_disk` saved. Raises ModelError where a pinned reference now has other weights."""
@@ -127,13 +136,18 @@ class TransformerPipe(TrainablePipe):
         self._folder = tempfile.TemporaryDirectory(prefix="mmpipe-")
         for name, content in srsly.msgpack_loads(data).items():
             file = Path(self._folder.name) / name
+            if not file.resolve().is_relative_to(Path(self._folder.name).resolve()):
+                raise ModelError(f"the bytes hold a file {name!r} outside their folder", next_step="do not trust them")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
         return self.from_disk(self._folder.name, exclude=exclude)
 
     def _reference(self) -> dict[str, Any]:
         made = self.provenance
-        return {key: made[key] for key in ("model", "revision", "weights_sha256")}
+        pinned = {key: made[key] for key in ("model", "revision", "weights_sha256")}
+        # A folder named from where we stand now would be another one elsewhere.
+        is_folder = Path(made["model"]).expanduser().is_dir()
+        return pinned | ({"model": str(Path(made["model"]).expanduser().resolve())} if is_folder else {})
 
     def _follow(self, pinned: dict[str, Any], where: str) -> None:
         shim = shim_of(self.model)
@@ -148,12 +162,27 @@ class TransformerPipe(TrainablePipe):
             )
 
 
+def sentences(doc: Doc) -> list[Span]:
+    """The sentences of a Doc, without the white space around them; blank ones are left out.
+
+    Raises ValueError (spaCy's E030) where nothing has set sentence boundaries.
+    """
+    spans = []
+    for sent in doc.sents if len(doc) else ():
+        words = [token.i for token in sent if not token.is_space]
+        if words:
+            spans.append(doc[words[0] : words[-1] + 1])
+    return spans
+
+
 def ensure_sentences(nlp: Language, name: str) -> None:
     """Add spaCy's `sentencizer` at the head of the pipeline if no component sets sentence boundaries; say so."""
-    if any("doc.sents" in nlp.get_pipe_meta(other).assigns for other in nlp.component_names):
+    # spaCy's `senter` declares only the second.
+    setters = {"doc.sents", "token.is_sent_start"}
+    if any(setters.intersection(nlp.get_pipe_meta(other).assigns) for other in nlp.component_names):
         return
     nlp.add_pipe("sentencizer", first=True)
     warnings.warn(
-        f"{name!r} needs sentences and the pipeline finds none: a sentencizer was added at its head",
+        f"{name!r} needs sentences and nothing before it finds them: a sentencizer was added at its head",
         stacklevel=3,
     )

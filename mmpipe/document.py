@@ -18,14 +18,30 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from mmpipe.errors import RecordError
+from mmpipe.errors import ConfigError, RecordError
 
 RECORD, MEDIA = "record", "media"
 _OWN = frozenset({RECORD, MEDIA})
+# Methods of `doc._` itself.
+_RESERVED = _OWN | {"get", "set", "has"}
+MAX_DEPTH = 100
+"""Levels of lists and objects in a record. What `Doc.to_bytes` writes with can read 500."""
 
 
 def set_extension(name: str, default: Any = None) -> None:
-    """Register `doc._.<name>` unless something has already."""
+    """Register `doc._.<name>` for a component's result, unless something has already.
+
+    Raises ConfigError for a name that is not an identifier, or that `doc._` needs for itself.
+    """
+    if not name.isidentifier() or name in _RESERVED:
+        raise ConfigError(
+            f"the field {name!r} cannot stand in doc._",
+            next_step=f"use letters, digits and _, and none of {', '.join(sorted(_RESERVED))}",
+        )
+    _register(name, default)
+
+
+def _register(name: str, default: Any = None) -> None:
     if not Doc.has_extension(name):
         Doc.set_extension(name, default=default)
 
@@ -49,7 +65,7 @@ def make_doc(nlp: Language, record: Mapping[str, Any] | str, *, root: Path | str
             where=where,
             next_step="name the right field with --text-key",
         )
-    _check_unicode(text or "", where)
+    _check_unicode(text or "", repr(text_key), where)
     if len(text or "") > nlp.max_length:
         raise RecordError(
             f"{text_key!r} has {len(text or ''):,} characters, more than nlp.max_length = {nlp.max_length:,}",
@@ -57,8 +73,8 @@ def make_doc(nlp: Language, record: Mapping[str, Any] | str, *, root: Path | str
             next_step="split the record, or raise nlp.max_length",
         )
     _check_strings(record, "question", "questions", where)
-    set_extension(RECORD)
-    set_extension(MEDIA)
+    _register(RECORD)
+    _register(MEDIA)
     doc = nlp.make_doc(text or "")
     doc._.set(RECORD, _plain(dict(record), where))
     doc._.set(MEDIA, [_reference(path, Path(root), where) for path in _images(record, where)])
@@ -80,15 +96,17 @@ def to_record(doc: Doc, fields: Sequence[str] | None = None) -> dict[str, Any]:
     """The result: the record, `id` first, with one key a field added.
 
     fields: the `doc._` names to add. None adds every one that was set on the Doc and holds plain JSON data.
-    Raises RecordError where a field is already a key of the record, or a named field is not JSON data.
+    Raises RecordError where a field is already a key of the record, or a named field is not JSON data;
+    AttributeError, as spaCy does, for a name that no component registered.
     """
     values = {key[1]: value for key, value in doc.user_data.items() if _is_field(key)}
     record = values.get(RECORD)
-    record = dict(record) if record is not None else {"text": doc.text}
+    # DocBin gives lists back as tuples.
+    record = _plain(record, "record") if record is not None else {"text": doc.text}
     where = _where(record)
     result = {"id": record["id"], **record} if "id" in record else record
     for name in [name for name in values if name not in _OWN] if fields is None else fields:
-        value = values.get(name)
+        value = values[name] if fields is None else doc._.get(name)
         if name in record:
             raise RecordError(
                 f"the record already has a key {name!r}, which a component would overwrite",
@@ -116,12 +134,12 @@ def _shown(value: Any) -> str:
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
-def _check_unicode(text: str, where: str) -> None:
+def _check_unicode(text: str, name: str, where: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise RecordError(
-            f"'text' holds half a surrogate pair at character {error.start}: {text[error.start]!r}",
+            f"{name} holds half a surrogate pair at character {error.start}: {text[error.start]!r}",
             where=where,
             next_step="encode the file as UTF-8, or replace that character",
         ) from None
@@ -135,24 +153,31 @@ def _check_strings(record: Mapping[str, Any], one: str, many: str, where: str) -
         raise RecordError(f"{many!r} must be a list of strings, got {_shown(values)}", where=where)
 
 
-def _plain(value: Any, where: str, name: str | None = None) -> Any:
-    """The value, if it is JSON data with finite numbers; what survives `to_bytes` and `DocBin` unchanged."""
+def _plain(value: Any, where: str, name: str | None = None, depth: int = 0) -> Any:
+    """A copy of the value, if it is JSON data with finite numbers: what survives `to_bytes` and `DocBin`."""
+    if depth > MAX_DEPTH:
+        raise RecordError(f"{name or 'a value'} is nested more than {MAX_DEPTH} levels deep", where=where)
     if isinstance(value, float) and not math.isfinite(value):
         raise RecordError(f"{name or 'a value'} is {value}, which JSON cannot hold", where=where)
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise RecordError(f"{name or 'a value'} is {value}, an integer of more than 64 bits", where=where)
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, str):
+        _check_unicode(value, repr(name) if name else "a value", where)
+        return value
+    if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, list | tuple):
-        return [_plain(item, where, name) for item in value]
+        return [_plain(item, where, name, depth + 1) for item in value]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _plain(item, where, name or key) for key, item in value.items()}
+        for key in value:
+            _check_unicode(key, "a key", where)
+        return {key: _plain(item, where, name or key, depth + 1) for key, item in value.items()}
     raise RecordError(f"{name or 'a value'} holds {_shown(value)}, which is not JSON data", where=where)
 
 
 def _images(record: Mapping[str, Any], where: str) -> list[str]:
     _check_strings(record, "image", "images", where)
-    return [record["image"]] if record.get("image") else list(record.get("images") or ())
+    return [*([record["image"]] if record.get("image") else []), *(record.get("images") or ())]
 
 
 def _reference(path: str, root: Path, where: str) -> dict[str, Any]:
@@ -174,7 +199,7 @@ def _reference(path: str, root: Path, where: str) -> dict[str, Any]:
             where=where,
             next_step="paths are relative to the corpus file",
         ) from None
-    media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     return {
         "path": path,
         "sha256": hashlib.sha256(data).hexdigest(),

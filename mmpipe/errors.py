@@ -40,13 +40,21 @@ class RecordError(MmpipeError):
     """One record cannot be read, processed or written; the others can."""
 
 
+class NoInputError(MmpipeError):
+    """There is nothing to read."""
+
+
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong in a pipeline's config: where (`components.qa.model.name`), what, and the mend."""
+    """One thing wrong in a pipeline's config: where (`components.qa.model.name`), what, and the mend.
+
+    is_plugin: the config is well; a plugin that it needs is not.
+    """
 
     where: str
     what: str
-    next_step: str | None = None
+    next_step: str
+    is_plugin: bool = False
 
     def __str__(self) -> str:
         return str(MmpipeError(self.what, where=self.where, next_step=self.next_step))

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from confection import Config
 from spacy.language import Language
 from spacy.util import load_model_from_config, registry
 
 from mmpipe.component import TransformerPipe
 from mmpipe.config import Pipeline, read_pipeline
 from mmpipe.config.pipeline import Source
+from mmpipe.document import set_extension
 from mmpipe.errors import ConfigError, MmpipeError
 from mmpipe.plugins import PluginRegistry, get_plugins
 
 logger = logging.getLogger("mmpipe")
+# spaCy's registry is one for all threads.
+_LOCK = threading.RLock()
 
 
 def load(
@@ -63,17 +69,47 @@ def build(pipeline: Pipeline, *, device: str | None = None) -> Language:
         with _told_by_logging():
             nlp = load_model_from_config(pipeline.config, auto_fill=True, validate=True)
             if pipeline.folder is not None:
-                nlp.from_disk(pipeline.folder)
-    except MmpipeError:
+                _restore(nlp, pipeline.config["components"], pipeline.folder)
+    except MmpipeError as error:
+        error.where = error.where or pipeline.where
         raise
     except Exception as error:
         said = " ".join(str(error).split())
+        if isinstance(error, ImportError):
+            lang = pipeline.config["nlp"]["lang"]
+            raise ConfigError(
+                f"the pipeline cannot be built, a package is missing: {said}",
+                where=f"{pipeline.where}: nlp.lang = {lang!r}",
+                next_step=f"pip install 'spacy[{lang}]', or choose another language",
+            ) from error
+        if "[E007] 'sentencizer'" in said:
+            raise ConfigError(
+                "a component that needs sentences stands before 'sentencizer'",
+                where="nlp.pipeline",
+                next_step="put 'sentencizer' first",
+            ) from error
         raise ConfigError(
             f"the pipeline cannot be built: {type(error).__name__}: {said}",
             where=pipeline.where,
-            next_step="`mmpipe validate` checks the config; `--debug` shows the whole error",
+            next_step="mend what it names; `--debug` shows the whole error",
         ) from error
     return nlp
+
+
+def _restore(nlp: Language, components: Mapping[str, Any], folder: Path) -> None:
+    """Load a saved pipeline's data; what overrides have changed since it was saved stays changed."""
+    saved = Config().from_disk(folder / "config.cfg")["components"]
+    which = ("@architectures", "name", "revision")
+    renamed = []
+    for name, block in components.items():
+        old, new = (tree.get("model") or {} for tree in (saved.get(name, {}), block))
+        if any(old.get(key) != new.get(key) for key in which):
+            renamed.append(name)
+    nlp.from_disk(folder, exclude=renamed)
+    for name, pipe in nlp.pipeline:
+        if isinstance(pipe, TransformerPipe):
+            pipe.cfg.update({key: value for key, value in components[name].items() if key in pipe.cfg})
+            set_extension(pipe.field)
 
 
 @contextlib.contextmanager
@@ -83,6 +119,11 @@ def spacy_entry_points(plugins: PluginRegistry) -> Iterator[None]:
     spaCy loads every `spacy_factories` entry point whenever a Language is made, and lets one that fails end all.
     Inside this context those of blocked and failed plugins are left out, and others that fail are reported.
     """
+    with _LOCK:
+        yield from _without_broken(plugins)
+
+
+def _without_broken(plugins: PluginRegistry) -> Iterator[None]:
     catalogue = registry._entry_point_factories
     left_out = {
         name for plugin in plugins.plugins if plugin.status in ("failed", "blocked") for name in plugin.factories
@@ -103,7 +144,7 @@ def spacy_entry_points(plugins: PluginRegistry) -> Iterator[None]:
     try:
         yield
     finally:
-        del catalogue.get_entry_points
+        vars(catalogue).pop("get_entry_points", None)
 
 
 @contextlib.contextmanager

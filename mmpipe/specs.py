@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmpipe.errors import PluginError
+
 
 @dataclass(frozen=True)
 class ComponentSpec:
@@ -92,6 +94,22 @@ class CommandSpec:
     name: str
     function: str
     summary: str = ""
+
+
+def check(spec: Any) -> None:
+    """Raises PluginError where what a plugin's spec holds is not of the kinds above."""
+    kind = type(spec).__name__
+    for name in ("name", "module", "function"):
+        value = getattr(spec, name, "-")
+        if not isinstance(value, str) or not value:
+            raise PluginError(f"{kind}.{name} must be a non-empty string, got {value!r}")
+    if isinstance(spec, ComponentSpec) and "." in spec.name:
+        raise PluginError(f"{kind}.name may not contain a dot, got {spec.name!r}")
+    if isinstance(spec, ModelSpec) and not spec.name.startswith("mmpipe/"):
+        raise PluginError(f"{kind}.name must begin with 'mmpipe/', got {spec.name!r}")
+    suffixes = getattr(spec, "suffixes", ())
+    if not isinstance(suffixes, tuple) or not all(isinstance(s, str) and s.startswith(".") for s in suffixes):
+        raise PluginError(f"{kind}.suffixes must be a tuple such as ('.jsonl',), got {suffixes!r}")
 
 
 @dataclass(frozen=True)

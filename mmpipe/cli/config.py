@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from mmpipe.cli.options import WITH_OVERRIDES, PipelineArgument, quiet, split_overrides
+from mmpipe.cli.options import WITH_OVERRIDES, PipelineArgument, only_overrides, quiet
 
 
 def config(context: typer.Context, pipeline: PipelineArgument) -> None:
     """Print a pipeline's config with every default filled in, as spaCy and mmpipe will load it."""
     quiet()
-    _, overrides = split_overrides(context.args)
+    overrides = only_overrides(context.args)
     from mmpipe.loading import load
 
     print(load(pipeline, overrides, weights=False).config.to_str())

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from mmpipe.errors import ConfigError, MmpipeError, ModelError, PluginError
+from mmpipe.errors import ConfigError, MmpipeError, ModelError, NoInputError, PluginError
 
 
 class ExitCode(IntEnum):
@@ -21,4 +21,4 @@ def exit_code_of(error: MmpipeError) -> ExitCode:
     """The exit status that an error ends the command with."""
     if isinstance(error, ConfigError | PluginError | ModelError):
         return ExitCode.INVALID
-    return ExitCode.NO_INPUT if type(error).__name__ == "NoInputError" else ExitCode.FAILURE
+    return ExitCode.NO_INPUT if isinstance(error, NoInputError) else ExitCode.FAILURE

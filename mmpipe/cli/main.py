@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from importlib.metadata import version
@@ -12,7 +13,6 @@ from typer.core import TyperCommand, TyperGroup
 
 from mmpipe.cli.exit_codes import ExitCode, exit_code_of
 from mmpipe.errors import MmpipeError
-from mmpipe.names import resolve
 from mmpipe.plugins import get_plugins
 
 
@@ -31,7 +31,7 @@ class PluginGroup(TyperGroup):
         return name, self._import(str(name)) if command is not None else None, rest
 
     def _import(self, name: str) -> Any:
-        found = resolve(get_plugins().get("commands", name).function)
+        found = get_plugins().code("commands", name)
         if not isinstance(found, typer.Typer):
             app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             app.command(name, context_settings=getattr(found, "context_settings", None))(found)
@@ -71,14 +71,25 @@ def root(
 
 
 def main() -> None:
-    """Run the command line. Errors of mmpipe become a message and an exit code; `--debug` shows the traceback."""
+    """Run the command line. Errors become a message and an exit code; `--debug`, anywhere, shows the traceback."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    is_debug = len(arguments) < len(sys.argv) - 1
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
-    except MmpipeError as error:
-        if "--debug" in sys.argv:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(exit_code_of(error))
+        app(["--debug", *arguments] if is_debug else arguments)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
+    except Exception as error:
+        if is_debug:
+            raise
+        if not isinstance(error, MmpipeError):
+            error = MmpipeError(
+                f"{type(error).__name__}: {error}",
+                where=f"mmpipe {' '.join(arguments[:1])}".strip(),
+                next_step="--debug shows where; this should have been a better message, please report it",
+            )
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(exit_code_of(error))

@@ -26,6 +26,14 @@ def quiet() -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
 
 
+def only_overrides(arguments: list[str]) -> dict[str, Any]:
+    """The overrides, for a command that takes nothing else. Raises typer.BadParameter for any other argument."""
+    plain, overrides = split_overrides(arguments)
+    if plain:
+        raise typer.BadParameter(f"one PIPELINE at a time; what is {plain[0]!r}?")
+    return overrides
+
+
 def split_overrides(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
     """Separate plain arguments from `--section.key=value` and `--section.key value`.
 

@@ -29,12 +29,14 @@ def list_plugins(
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for column in ("plugin", "version", "status", "provides"):
         table.add_column(column, overflow="fold")
     for plugin in found:
-        table.add_row(plugin.distribution or plugin.name, plugin.version, plugin.status, _told(plugin))
+        told = (plugin.distribution or plugin.name, plugin.version, plugin.status, _told(plugin))
+        table.add_row(*map(Text, told))
     Console().print(table)
 
 

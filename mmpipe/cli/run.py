@@ -42,13 +42,15 @@ def run(
     inputs, overrides = split_overrides(inputs)
     if not inputs:
         raise typer.BadParameter("name at least one INPUT")
-    from mmpipe.corpus.run import Run, check_output, errors_path
+    from mmpipe.corpus.run import Run, check_output, errors_path, find_writer
     from mmpipe.corpus.source import find_inputs
+    from mmpipe.errors import NoInputError
     from mmpipe.loading import load
     from mmpipe.plugins import get_plugins
     from mmpipe.specs import RunInfo
 
     plugins = get_plugins()
+    find_writer(output, plugins)
     found = find_inputs(inputs, plugins, reader=reader, text_key=text_key)
     out, failed = (None, None) if output == "-" else (Path(output), errors_path(Path(output)))
     if out is not None:
@@ -66,7 +68,7 @@ def run(
     _tidy(failed, progress)
     print(_told(progress, output, failed), file=sys.stderr)
     if progress.n_read == 0:
-        raise typer.Exit(ExitCode.NO_INPUT)
+        raise NoInputError("no records", where=", ".join(inputs), next_step="name an INPUT that holds some")
     raise typer.Exit(ExitCode.SOME_FAILED if progress.n_failed else ExitCode.OK)
 
 

@@ -10,22 +10,23 @@ from typing import Annotated, Any
 
 import typer
 
-from mmpipe.cli.exit_codes import ExitCode
-from mmpipe.errors import MmpipeError
+from mmpipe.errors import MmpipeError, NoInputError
 
 
 def show(
     results: Annotated[Path, typer.Argument(metavar="RESULTS.jsonl", help="What `mmpipe run` wrote.")],
     limit: Annotated[int, typer.Option(min=1, help="Show so many records.")] = 10,
     gold: Annotated[str | None, typer.Option(help="A key with right labels, to compare sentiment with.")] = None,
+    by: Annotated[str | None, typer.Option(help="With --gold: compare for each value of this key, too.")] = None,
 ) -> None:
     """Show results on the terminal: texts beside sentiments and summaries, and the labels counted."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     records = _read(results)
     if not records:
-        raise typer.Exit(ExitCode.NO_INPUT)
+        raise NoInputError("no results", where=str(results), next_step="name what `mmpipe run` wrote")
     console = Console()
     fields = [name for name in ("sentiment", "summary") if any(name in record for record in records)]
     table = Table(show_lines=True, expand=True)
@@ -34,26 +35,42 @@ def show(
     for name in fields:
         table.add_column(name, ratio=4 if name == "summary" else None)
     for record in records[:limit]:
-        table.add_row(str(record.get("id", "")), _short(record), *(_cell(record.get(name)) for name in fields))
+        cells = (str(record.get("id", "")), _short(record), *(_cell(record.get(name)) for name in fields))
+        table.add_row(*map(Text, cells))  # Text, for in a text [b] is no markup.
     console.print(table)
     if len(records) > limit:
         console.print(f"{limit} of {len(records)} records shown")
-    labels = Counter(record["sentiment"]["label"] for record in records if record.get("sentiment"))
+    labels = Counter(label for label in map(_label, records) if label is not None)
     if labels:
         console.print("sentiment: " + ", ".join(f"{n} {label}" for label, n in labels.most_common()))
     if gold:
-        judged = [r for r in records if r.get("sentiment") and gold in r]
-        right = sum(r["sentiment"]["label"] == r[gold] for r in judged)
-        console.print(f"{right} of {len(judged)} labels agree with {gold!r} ({right / max(len(judged), 1):.1%})")
+        judged = [record for record in records if _label(record) is not None and gold in record]
+        console.print(_agreement(judged, gold))
+        for value in sorted({str(record.get(by)) for record in judged}) if by else ():
+            part = [record for record in judged if str(record.get(by)) == value]
+            console.print(f"  {by} {value}: {_agreement(part, gold)}", markup=False)
+
+
+def _agreement(judged: list[dict[str, Any]], gold: str) -> str:
+    right = sum(_label(record) == record[gold] for record in judged)
+    return f"{right} of {len(judged)} labels agree with {gold!r} ({right / max(len(judged), 1):.1%})"
 
 
 def _read(results: Path) -> list[dict[str, Any]]:
     try:
-        return [json.loads(line) for line in results.read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise MmpipeError(
-            f"cannot be shown: {error}", where=str(results), next_step="name a JSONL of results"
-        ) from None
+        records = [json.loads(line) for line in results.read_bytes().splitlines() if line.strip()]
+    except (OSError, ValueError, RecursionError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise MmpipeError(f"cannot be shown: {said}", where=str(results), next_step="name a JSONL of results") from None
+    if not all(isinstance(record, dict) for record in records):
+        raise MmpipeError("holds lines that are no objects", where=str(results), next_step="name a JSONL of results")
+    return records
+
+
+def _label(record: Mapping[str, Any]) -> str | None:
+    found = record.get("sentiment")
+    label = found.get("label") if isinstance(found, Mapping) else None
+    return label if isinstance(label, str) else None
 
 
 def _short(record: Mapping[str, Any], most: int = 160) -> str:
@@ -66,4 +83,5 @@ def _cell(value: Any) -> str:
         return "" if value is None else str(value)
     if "text" in value:
         return str(value["text"])
-    return f"{value.get('label')} {value.get('score', 0.0):.2f}"
+    score = value.get("score")
+    return f"{value.get('label')} {score:.2f}" if isinstance(score, float | int) else str(dict(value))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import typer
 
 from mmpipe.cli.exit_codes import ExitCode
-from mmpipe.cli.options import WITH_OVERRIDES, PipelineArgument, quiet, split_overrides
+from mmpipe.cli.options import WITH_OVERRIDES, PipelineArgument, only_overrides, quiet
 
 
 def validate(context: typer.Context, pipeline: PipelineArgument) -> None:
     """Check a pipeline without loading weights: prints "valid", or every fault with its place and its mend."""
     quiet()
-    _, overrides = split_overrides(context.args)
+    overrides = only_overrides(context.args)
     from mmpipe.config import read_pipeline
     from mmpipe.loading import build, spacy_entry_points
     from mmpipe.plugins import get_plugins

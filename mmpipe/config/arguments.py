@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ConfigDict, ValidationError, create_model
 
+from mmpipe.config.advice import advice_on, told
 from mmpipe.errors import Fault
 from mmpipe.names import nearest
 
@@ -37,16 +38,16 @@ def check_block(function: Callable, block: Mapping[str, Any], *, section: str, i
             ... if parameter.default is inspect.Parameter.empty else parameter.default,
         )
     settings = {key: value for key, value in block.items() if not key.startswith("@") and key != "factory"}
-    for name in settings.keys() - fields.keys():
+    for name in [name for name in settings if name not in fields]:
         yield Fault(
             f"{section}.{name}",
-            f"unknown setting (value {settings.pop(name)!r})",
+            f"unknown setting (value {shortened(settings.pop(name))})",
             nearest(name, fields, listing="settings"),
         )
     # Aliased, because a setting may be called what a pydantic model's own attribute is called.
     aliased = {f"setting_{i}": (annotation, default) for i, (annotation, default) in enumerate(fields.values())}
     names = list(fields)
-    schema = create_model("Settings", __config__=ConfigDict(arbitrary_types_allowed=True), **aliased)
+    schema = create_model("Settings", __config__=ConfigDict(arbitrary_types_allowed=True, strict=True), **aliased)
     try:
         schema.model_validate({f"setting_{names.index(name)}": value for name, value in settings.items()})
     except ValidationError as error:
@@ -70,11 +71,14 @@ def _fault(problem: Any, section: str, names: list[str], settings: Mapping[str, 
         if (isinstance(value, Mapping) and step in value) or (isinstance(value, list) and isinstance(step, int)):
             where, value = f"{where}.{step}", value[step]
     if problem["type"] == "extra_forbidden":
-        return Fault(f"{where}.{rest[-1]}" if not where.endswith(f".{rest[-1]}") else where, "unknown setting", None)
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    expected = str(problem.get("ctx", {}).get("expected", ""))
-    hint = nearest(str(value), [option.strip(" '") for option in expected.replace(" or ", ", ").split(",")])
-    return Fault(where, f"{value!r}: {message}", hint if expected and "did you" in hint else None)
+        return Fault(where if where.endswith(f".{rest[-1]}") else f"{where}.{rest[-1]}", "unknown setting", "remove it")
+    return Fault(where, f"{shortened(value)}: {told(problem)}", advice_on(problem, value))
+
+
+def shortened(value: Any, most: int = 80) -> str:
+    """A value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _hints(function: Callable) -> dict[str, Any]:
@@ -84,7 +88,7 @@ def _hints(function: Callable) -> dict[str, Any]:
         if isinstance(annotation, str):
             try:
                 annotation = eval(annotation, getattr(inspect.unwrap(function), "__globals__", {}))
-            except NameError:
+            except Exception:
                 annotation = Any
         hints[name] = annotation
     return hints

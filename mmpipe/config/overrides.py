@@ -38,6 +38,12 @@ def apply_overrides(tree: Mapping[str, Any], overrides: Mapping[str, Any], *, wh
 
     Raises ConfigError where a key leads through something that is not a section.
     """
+    if not isinstance(overrides, Mapping):
+        raise ConfigError(
+            f"overrides are a dict of dotted keys, got {type(overrides).__name__}",
+            where=where,
+            next_step='for example {"components.sentiment.model.device": "cpu"}',
+        )
     result = _copy(tree)
     for dotted, value in overrides.items():
         *sections, key = str(dotted).split(".")
@@ -49,9 +55,11 @@ def apply_overrides(tree: Mapping[str, Any], overrides: Mapping[str, Any], *, wh
         for depth, section in enumerate(sections):
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
+                above = ".".join(sections[: depth + 1])
                 raise ConfigError(
-                    f"override {dotted!r}: {'.'.join(sections[: depth + 1])} is a value, not a section",
+                    f"override {dotted!r}: {above} is a value, not a section",
                     where=where,
+                    next_step=f"override {above} itself; `mmpipe config` prints what is there",
                 )
         place[key] = _copy(value) if isinstance(value, Mapping) else value
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 
 from confection import Config
 from spacy.language import Language
-from spacy.util import get_lang_class
 
+from mmpipe.config.arguments import shortened
 from mmpipe.config.dataflow import Stage, flow_faults
 from mmpipe.config.overrides import apply_overrides
-from mmpipe.config.schema import component_factory, find_faults, known_factories
+from mmpipe.config.schema import component_factory, find_faults, known_factories, language_class
 from mmpipe.config.spelling import SPELLINGS, from_mapping, interpolate, read_file
 from mmpipe.errors import ConfigError, Fault, PluginError
 from mmpipe.names import nearest
@@ -40,9 +41,14 @@ class Pipeline:
     stages: tuple[Stage, ...] = ()
 
     def raise_faults(self) -> None:
-        if self.faults:
-            count = len(self.faults)
-            raise ConfigError(f"{count} fault{'s' * (count > 1)} in the config", where=self.where, faults=self.faults)
+        """Raises ConfigError with all faults; PluginError where only plugins are to blame."""
+        if not self.faults:
+            return
+        if all(fault.is_plugin for fault in self.faults):
+            said = dict.fromkeys(f"{fault.where}: {fault.what}" for fault in self.faults)
+            raise PluginError("; ".join(said), where=self.where, next_step=self.faults[0].next_step)
+        count = len(self.faults)
+        raise ConfigError(f"{count} fault{'s' * (count > 1)} in the config", where=self.where, faults=self.faults)
 
 
 def read_pipeline(source: Source, overrides: Mapping[str, Any] | None, plugins: PluginRegistry) -> Pipeline:
@@ -59,9 +65,7 @@ def read_pipeline(source: Source, overrides: Mapping[str, Any] | None, plugins: 
     config = interpolate(tree, where=where)
     _name_bare_factories(config, plugins)
     stages = _complete(config, plugins)
-    faults = find_faults(config, plugins)
-    if not faults:
-        faults = list(flow_faults(stages))
+    faults = [*find_faults(config, plugins), *flow_faults(stages)]
     return Pipeline(where, config, folder, tuple(faults), tuple(stages))
 
 
@@ -70,7 +74,8 @@ def _read(source: Source, plugins: PluginRegistry) -> tuple[Mapping[str, Any], s
         return from_mapping(source, where="config"), "config", None
     if not isinstance(source, str | Path) or not str(source):
         raise ConfigError(
-            f"a pipeline is a path, a name or a dict, got {type(source).__name__} {source!r}",
+            f"a pipeline is a path, a name or a dict, got {type(source).__name__} {shortened(source)}",
+            where="mmpipe.load",
             next_step='for example mmpipe.load("pipeline.cfg")',
         )
     if isinstance(source, str) and (provided := plugins.find("pipelines", source)):
@@ -80,11 +85,13 @@ def _read(source: Source, plugins: PluginRegistry) -> tuple[Mapping[str, Any], s
     path = Path(source)
     if _exists(path) and path.is_dir():
         if not (path / "config.cfg").is_file():
-            raise ConfigError("the folder holds no config.cfg", where=str(path), next_step="name a saved pipeline")
+            raise ConfigError(
+                "the folder holds no config.cfg", where=str(path), next_step="name a config file or a saved pipeline"
+            )
         return read_file(path / "config.cfg"), str(path), path
     if _exists(path):
         return read_file(path), str(path), None
-    raise ConfigError(f"no such pipeline: {str(source)!r}", next_step=_found_nearby(path, plugins))
+    raise ConfigError("no such pipeline", where=shortened(str(source)), next_step=_found_nearby(path, plugins))
 
 
 def _exists(path: Path) -> bool:
@@ -97,18 +104,20 @@ def _exists(path: Path) -> bool:
 def _found_nearby(path: Path, plugins: PluginRegistry) -> str:
     near = [p for p in path.parent.glob("*") if p.suffix in SPELLINGS] if _exists(path.parent) else []
     names = [*plugins.names("pipelines"), *(str(p) for p in near)]
-    return nearest(str(path), names, listing="config files here and named pipelines")
+    return plugins.with_absent(nearest(str(path), names, listing="config files here and named pipelines"))
 
 
 def _name_bare_factories(config: Config, plugins: PluginRegistry) -> None:
-    """A name in the pipeline without a section, which is that of a factory, is that component with its defaults."""
+    """A name in the pipeline that is a factory's needs no `factory =` of its own, nor a section."""
     nlp = config.get("nlp")
     pipeline = nlp.get("pipeline") if isinstance(nlp, dict) else None
     components = config.setdefault("components", {})
     if isinstance(pipeline, list) and isinstance(components, dict):
         for name in pipeline:
-            if isinstance(name, str) and name not in components and name in known_factories(plugins):
-                components[name] = {"factory": name}
+            block = components.get(name, {}) if isinstance(name, str) else None
+            has_none = isinstance(block, dict) and not {"factory", "source"} & block.keys()
+            if has_none and name in known_factories(plugins):
+                components[name] = {"factory": name, **block}
 
 
 def _complete(config: Config, plugins: PluginRegistry) -> list[Stage]:
@@ -116,10 +125,7 @@ def _complete(config: Config, plugins: PluginRegistry) -> list[Stage]:
     nlp, components = config.get("nlp"), config.get("components")
     if not isinstance(nlp, dict) or not isinstance(components, dict):
         return []
-    try:
-        language: type[Language] = get_lang_class(nlp.get("lang"))
-    except (ImportError, TypeError, ValueError):
-        language = Language
+    language = language_class(nlp.get("lang")) or Language
     stages: dict[str, Stage] = {}
     for name, block in components.items():
         try:
@@ -134,12 +140,14 @@ def _complete(config: Config, plugins: PluginRegistry) -> list[Stage]:
         components[name] = filled
         stages[name] = Stage(name, meta.assigns, meta.requires, filled, meta.default_config)
     order = nlp.get("pipeline") if isinstance(nlp.get("pipeline"), list) else []
-    return [stages[name] for name in order if isinstance(name, str) and name in stages]
+    names = dict.fromkeys(name for name in order if isinstance(name, str))
+    return [stages.get(name) or Stage(name, is_known=False) for name in names]
 
 
 def _merge(defaults: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
     """The block over its defaults. A block without the `@...` line of its default is meant for that default."""
-    merged = dict(defaults)
+    # Copied, for what is done to a config must not reach the factory's own defaults.
+    merged = copy.deepcopy(dict(defaults))
     for key, value in block.items():
         default = defaults.get(key)
         if isinstance(default, Mapping) and isinstance(value, Mapping):

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spacy.language import Language
 from spacy.util import get_lang_class, registry
 
-from mmpipe.config.arguments import check_block, holds_function
+from mmpipe.config.advice import advice_on, told
+from mmpipe.config.arguments import check_block, holds_function, shortened
 from mmpipe.errors import Fault, PluginError
-from mmpipe.names import nearest, resolve
+from mmpipe.names import nearest
 from mmpipe.plugins import PluginRegistry
 
 Block = dict[str, Any]
@@ -20,14 +21,14 @@ Block = dict[str, Any]
 class NlpSection(BaseModel):
     """[nlp]: the language, the order of the components, and spaCy's own settings."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     lang: str
     pipeline: list[str] = []
     disabled: list[str] = []
     batch_size: Annotated[int, Field(gt=0)] = 1000
-    tokenizer: Block | None = None
-    vectors: Block | None = None
+    tokenizer: Block = {}
+    vectors: Block = {}
     before_creation: Block | None = None
     after_creation: Block | None = None
     after_pipeline_creation: Block | None = None
@@ -36,7 +37,7 @@ class NlpSection(BaseModel):
 class PipelineSchema(BaseModel):
     """The whole tree. The sections below `components` matter to `spacy train` and to `${...}`, not to loading."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     nlp: NlpSection
     components: dict[str, Block] = {}
@@ -75,13 +76,7 @@ def component_factory(block: Mapping[str, Any], language: type[Language], plugin
         return None
     provided = plugins.find("components", factory)
     if provided is not None:
-        try:
-            resolve(provided.spec.module)
-        except Exception as error:
-            raise PluginError(
-                f"component {factory!r} of {provided.plugin.origin} cannot be imported: {type(error).__name__}: {error}",
-                next_step=f"mend or reinstall {provided.plugin.distribution}",
-            ) from error
+        plugins.code("components", factory)
         if not language.has_factory(factory):
             raise PluginError(
                 f"{provided.plugin.origin}: importing {provided.spec.module} registers no spaCy factory {factory!r}",
@@ -112,17 +107,29 @@ def _shape_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
             elif problem["type"] == "missing":
                 yield Fault(where, "missing", f"add [{where}]" if len(place) == 1 else f"add {place[-1]} = ...")
             else:
-                yield Fault(where, f"{problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
+                value = problem["input"]
+                yield Fault(where, f"{shortened(value)}: {told(problem)}", advice_on(problem, value))
+
+
+def language_class(lang: Any) -> type[Language] | None:
+    """The class of a language code. spaCy looks for a module, and takes its own helper modules for languages."""
+    if not isinstance(lang, str) or not lang.isidentifier():
+        return None
+    try:
+        found = get_lang_class(lang)
+    except (ImportError, AttributeError, TypeError):
+        return None
+    return found if isinstance(found, type) and issubclass(found, Language) else None
 
 
 def _language(lang: Any) -> tuple[type[Language], Fault | None]:
     if not isinstance(lang, str):
         return Language, None
-    try:
-        return get_lang_class(lang), None
-    except ImportError:
-        hint = nearest(lang, ["en", "zh", "de", "fr", "es", "ja", "xx"], listing="for example")
-        return Language, Fault("nlp.lang", f"{lang!r}: spaCy has no such language, or needs a package for it", hint)
+    found = language_class(lang)
+    if found is not None:
+        return found, None
+    hint = nearest(lang, ["en", "zh", "de", "fr", "es", "ja", "xx"], listing="languages are two-letter codes, such as")
+    return Language, Fault("nlp.lang", f"{lang!r}: spaCy has no such language", hint)
 
 
 def _pipeline_faults(nlp: Mapping[str, Any], components: Mapping[str, Any]) -> Iterator[Fault]:
@@ -132,11 +139,12 @@ def _pipeline_faults(nlp: Mapping[str, Any], components: Mapping[str, Any]) -> I
         if names.count(name) > 1:
             yield Fault("nlp.pipeline", f"{name!r} stands {names.count(name)} times", "give each its own section")
         if name not in components:
-            hint = nearest(name, components, listing="sections under components")
+            hint = nearest(name, components, listing=f"add [components.{name}]; sections under components")
             yield Fault("nlp.pipeline", f"{name!r} has no section [components.{name}]", hint)
-    for name in nlp.get("disabled") or [] if isinstance(nlp.get("disabled"), list) else []:
-        if name not in names:
-            yield Fault("nlp.disabled", f"{name!r} is not in the pipeline", nearest(str(name), names))
+    disabled = nlp.get("disabled")
+    for name in disabled if isinstance(disabled, list) else []:
+        if isinstance(name, str) and name not in names:
+            yield Fault("nlp.disabled", f"{name!r} is not in the pipeline", nearest(name, names, listing="in it"))
 
 
 def _component_faults(
@@ -145,34 +153,36 @@ def _component_faults(
     section = f"components.{name}"
     if "." in name:
         yield Fault(section, "a component's name may not contain a dot", f"call it {name.replace('.', '_')}")
+    elif not name or set(name) & set("[]=\r\n") or name != name.strip():
+        yield Fault(section, f"{name!r} cannot name a section", "use letters, digits, _ and -")
     if "source" in block:
+        if not isinstance(block["source"], str):
+            yield Fault(f"{section}.source", f"{block['source']!r}: not a string", "name a saved pipeline or package")
         return
     if not isinstance(block.get("factory"), str):
-        yield Fault(
-            f"{section}.factory",
-            "missing",
-            f"known factories: {', '.join(sorted(plugins.names('components')))}",
-        )
+        said = f"{shortened(block['factory'])}: not a string" if "factory" in block else "missing"
+        hint = nearest(name, plugins.names("components"), listing="known factories")
+        misspelt = [key for key in block if "did you mean" in nearest(key, ["factory"]) and key != "factory"]
+        yield Fault(f"{section}.factory", said, f"rename {misspelt[0]!r} to 'factory'" if misspelt else hint)
         return
     try:
         factory = component_factory(block, language, plugins)
     except PluginError as error:
-        yield Fault(f"{section}.factory", error.what, error.next_step)
+        yield Fault(f"{section}.factory", error.what, error.next_step or "mend the plugin", is_plugin=True)
         return
     if factory is None:
         hint = nearest(block["factory"], known_factories(plugins), listing="known factories")
-        failed = "; ".join(f"{p.origin} failed to load: {p.error}" for p in plugins.failed)
-        yield Fault(
-            f"{section}.factory",
-            f"no plugin and no spaCy component is called {block['factory']!r}",
-            f"{hint}; {failed}" if failed else hint,
-        )
+        said = f"no plugin and no spaCy component is called {block['factory']!r}"
+        yield Fault(f"{section}.factory", said, plugins.with_absent(hint))
         return
     # As spaCy does: the language's own factory of that name, else the one for all languages.
     own = language.get_factory_name(factory)
     function = registry.factories.get(own if own in registry.factories else factory)
     yield from check_block(function, block, section=section, is_factory=True)
     for key, value in block.items():
+        if key.startswith("@"):
+            hint = "a component has a factory; @... belongs to a section below it, such as model"
+            yield Fault(f"{section}.{key}", "not a setting of a component", hint)
         yield from _function_faults(value, f"{section}.{key}")
 
 
@@ -182,21 +192,30 @@ def _function_faults(value: Any, section: str) -> Iterator[Fault]:
     if holds_function(value):
         kinds = [key for key in value if str(key).startswith("@")]
         kind, named = kinds[0].removeprefix("@"), value[kinds[0]]
-        if len(kinds) > 1 or not hasattr(registry, kind):
-            yield Fault(
-                f"{section}.@{kind}",
-                "not a kind of registered function",
-                nearest(kind, registry.get_registry_names()),
-            )
+        place = f"{section}.@{kind}"
+        if len(kinds) > 1:
+            yield Fault(place, f"the section names {len(kinds)} functions: {', '.join(kinds)}", "leave one of them")
             return
-        if not isinstance(named, str) or not registry.has(kind, named):
-            hint = nearest(str(named), _names(kind))
-            yield Fault(f"{section}.@{kind}", f"{named!r} is not registered", hint)
+        if kind not in registry.get_registry_names():
+            hint = nearest(kind, registry.get_registry_names())
+            yield Fault(place, "not a kind of registered function", hint)
             return
-        yield from check_block(registry.get(kind, named), value, section=section, is_factory=False)
+        try:
+            function = registry.get(kind, named) if isinstance(named, str) and registry.has(kind, named) else None
+        except Exception as error:
+            said = f"{named!r} cannot be imported: {type(error).__name__}: {error}"
+            yield Fault(place, said, "mend or reinstall the package that provides it", is_plugin=True)
+            return
+        if function is None:
+            yield Fault(place, f"{named!r} is not registered", nearest(str(named), _names(kind)))
+            return
+        yield from check_block(function, value, section=section, is_factory=False)
     for key, item in value.items():
         yield from _function_faults(item, f"{section}.{key}")
 
 
 def _names(kind: str) -> list[str]:
-    return list(getattr(registry, kind).get_all())
+    catalogue = getattr(registry, kind)
+    # Entry points by name only: one that cannot be imported must not hide the others.
+    declared = [point.name for point in catalogue._get_entry_points()] if catalogue.entry_points else []
+    return [*declared, *type(catalogue)(catalogue.namespace).get_all()]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from configparser import Error as ConfigParserError
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+MAX_VALUES, MAX_DEPTH = 100_000, 50
+"""Limits of a config tree. YAML can write a tree of billions of values in a few lines."""
 _SECTION = re.compile(r"\[([^\[\]]+)\]")
 
 
@@ -43,11 +47,17 @@ def read_file(path: Path) -> Tree:
             next_step="save the file as UTF-8",
         ) from None
     except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        raise ConfigError(
+            f"cannot be read: {error.strerror}", where=str(path), next_step="check the file and its permissions"
+        ) from None
     try:
         tree = spelling(text)
     except (ValueError, RecursionError, yaml.YAMLError, ConfigParserError, ConfigValidationError) as error:
-        raise ConfigError(f"not a valid {path.suffix} file: {_said(error)}", where=str(path)) from None
+        raise ConfigError(
+            f"not a valid {path.suffix} file: {_said(error)}",
+            where=str(path),
+            next_step=f"mend that place; {_HINTS[path.suffix.lower()]}",
+        ) from None
     return from_mapping(tree, where=str(path))
 
 
@@ -59,10 +69,7 @@ def from_mapping(tree: Any, *, where: str) -> Tree:
             where=where,
             next_step='the smallest one is {"nlp": {"lang": "en", "pipeline": []}}',
         )
-    try:
-        _check_leaves(tree, where, ())
-    except RecursionError:
-        raise ConfigError("is nested too deeply", where=where) from None
+    _check_leaves(tree, where, (), itertools.count())
     return Config(tree) if not isinstance(tree, Config) else tree
 
 
@@ -73,21 +80,37 @@ def interpolate(tree: Tree, *, where: str) -> Tree:
     try:
         return Config(tree).interpolate()
     except (ValueError, RecursionError, ConfigParserError, ConfigValidationError) as error:
-        raise ConfigError(f"a ${{...}} reference cannot be filled in: {_said(error)}", where=where) from None
+        raise ConfigError(
+            f"a ${{...}} reference cannot be filled in: {_said(error)}",
+            where=where,
+            next_step="refer to a key that is there, as ${section.key}, and not in a circle",
+        ) from None
 
 
 def _read_cfg(text: str) -> Any:
     """confection's format, with two things forgiven that it refuses: a `[components.x]` without a `[components]`
     before it, and a comment behind a value."""
-    lines = [_without_comment(line) for line in text.splitlines()]
-    sections = [match.group(1).strip() for line in lines if (match := _SECTION.fullmatch(line.strip()))]
-    parents = {name.rsplit(".", depth)[0] for name in sections for depth in range(1, name.count(".") + 1)}
-    missing = [f"[{name}]" for name in sorted(parents - set(sections))]
+    lines = [_without_comment(line) for line in text.split("\n")]
     try:
-        return Config().from_str("\n".join(missing + lines), interpolate=False)
+        return Config().from_str("\n".join(_with_parents(lines)), interpolate=False)
     except ConfigValidationError:
         # Told again from the text as it stands, so that line numbers are the user's own.
         return Config().from_str("\n".join(lines), interpolate=False)
+    except KeyError as error:
+        raise ValueError(f"a section [{error.args[0]}.*] stands before its parent [{error.args[0]}]") from None
+
+
+def _with_parents(lines: list[str]) -> Iterator[str]:
+    """The lines, with a header before each section whose parent has none anywhere."""
+    named = {match.group(1).strip() for line in lines if (match := _SECTION.fullmatch(line.strip()))}
+    for line in lines:
+        match = _SECTION.fullmatch(line.strip())
+        parts = match.group(1).strip().split(".") if match else []
+        for parent in (".".join(parts[:depth]) for depth in range(1, len(parts))):
+            if parent not in named:
+                named.add(parent)
+                yield f"[{parent}]"
+        yield line
 
 
 def _without_comment(line: str) -> str:
@@ -100,21 +123,63 @@ def _without_comment(line: str) -> str:
     return line
 
 
-def _check_leaves(value: Any, where: str, path: tuple[str, ...]) -> None:
+def _check_leaves(value: Any, where: str, path: tuple[str, ...], counter: Iterator[int]) -> None:
+    if next(counter) > MAX_VALUES:
+        raise ConfigError(f"holds more than {MAX_VALUES:,} values", where=where, next_step="a pipeline needs few")
+    place = f"{where}: {'.'.join(path[:8])}" if path else where
+    if len(path) > MAX_DEPTH:
+        raise ConfigError(f"is nested more than {MAX_DEPTH} levels deep", where=place, next_step="flatten it")
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if not isinstance(key, str) or not key:
-                raise ConfigError(f"{key!r} is not a name", where=": ".join([where, ".".join(path)]))
-            _check_leaves(item, where, (*path, key))
+            if not isinstance(key, str) or not key or not _is_text(key):
+                raise ConfigError(f"{key!r} is not a name", where=place, next_step="names are non-empty strings")
+            _check_leaves(item, where, (*path, key), counter)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            _check_leaves(item, where, (*path, str(index)))
-    elif value is not None and not isinstance(value, bool | int | float | str):
+            _check_leaves(item, where, (*path, str(index)), counter)
+    elif isinstance(value, str):
+        if not _is_text(value):
+            raise ConfigError(f"{value!r} holds half a surrogate pair", where=place, next_step="replace it")
+    elif value is not None and not isinstance(value, bool | int | float):
         raise ConfigError(
             f"{value!r} is a {type(value).__name__}; values are strings, numbers, booleans, null, lists and tables",
-            where=f"{where}: {'.'.join(path)}",
+            where=place,
             next_step="put it in quotes",
         )
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{value} is no number", where=place, next_step="write a finite number")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For JSON, which lets the last of two equal keys win in silence."""
+    tree = dict(pairs)
+    if len(tree) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(
+            f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object"
+        )
+    return tree
+
+
+class _YamlLoader(yaml.SafeLoader):
+    """For YAML, which does the same."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if key.tag == "tag:yaml.org,2002:str"]
+        for key, _ in node.value:
+            if names.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 def _said(error: Exception) -> str:
@@ -131,7 +196,14 @@ def _said(error: Exception) -> str:
 SPELLINGS: dict[str, Callable[[str], Any]] = {
     ".cfg": _read_cfg,
     ".toml": tomllib.loads,
-    ".yaml": yaml.safe_load,
-    ".yml": yaml.safe_load,
-    ".json": json.loads,
+    ".yaml": lambda text: yaml.load(text, _YamlLoader),
+    ".yml": lambda text: yaml.load(text, _YamlLoader),
+    ".json": lambda text: json.loads(text, object_pairs_hook=_unique),
+}
+_HINTS = {
+    ".cfg": "a section is [name], a setting is name = value, a value is JSON",
+    ".toml": "strings and dates need quotes",
+    ".yaml": "indent with spaces, quote what is text",
+    ".yml": "indent with spaces, quote what is text",
+    ".json": "names and strings need double quotes, no comma before } or ]",
 }

@@ -43,7 +43,7 @@ def _parse(line: bytes, origin: str) -> dict[str, Any]:
             next_step="convert the file to UTF-8",
         ) from None
     except RecursionError:
-        raise RecordError("the JSON is nested too deeply", where=origin) from None
+        raise RecordError("the JSON is nested too deeply", where=origin, next_step="flatten the record") from None
     except ValueError as error:
         raise RecordError(f"not JSON: {error}", where=origin, next_step="write one JSON object a line") from None
     if not isinstance(record, dict):
@@ -66,4 +66,9 @@ class Writer:
         self.stream = stream
 
     def write(self, result: Mapping[str, Any]) -> None:
-        self.stream.write(dumps(result).encode("utf-8") + b"\n")
+        try:
+            line = dumps(result).encode("utf-8")
+        except UnicodeEncodeError:
+            # Half a surrogate pair is no text, but JSON can spell it.
+            line = json.dumps(result, allow_nan=False).encode("ascii")
+        self.stream.write(line + b"\n")

@@ -30,12 +30,13 @@ class Failure:
 
     def as_dict(self) -> dict[str, Any]:
         is_ours = isinstance(self.error, MmpipeError)
+        said = self.error.what if is_ours else " ".join(str(self.error).split())
         return {
             "origin": self.origin,
             "component": self.component,
             "error": type(self.error).__name__,
-            "message": self.error.what if is_ours else str(self.error),
-            "next_step": self.error.next_step if is_ours else None,
+            "message": said,
+            "next_step": (self.error.next_step if is_ours else None) or _next_step(self.component),
             "traceback": None if is_ours else "".join(traceback.format_exception(self.error)),
             "record": self.record,
         }
@@ -68,7 +69,11 @@ class Processor:
                 alone = self._pipe(items, {index: self._doc(items[index], root)})
             except Exception as error:
                 alone = {index: _failure(items[index], None, error)}
-            lost = RecordError("a component dropped the document without an error", where=items[index].origin)
+            lost = RecordError(
+                "a component dropped the document, or put another in its place, without an error",
+                where=items[index].origin,
+                next_step="components must hand on the Doc that they were given",
+            )
             outcomes |= alone or {index: _failure(items[index], None, lost)}
         return [outcomes[index] for index in range(len(items))]
 
@@ -77,7 +82,10 @@ class Processor:
             raise item.error
         record = item.record or {}
         record = record if record.get("id") is not None else {**record, "id": item.origin}
-        return make_doc(self.nlp, record, root=root, text_key=self.text_key)
+        try:
+            return make_doc(self.nlp, record, root=root, text_key=self.text_key)
+        except RecursionError:
+            raise RecordError("is nested too deeply", where=item.origin, next_step="flatten the record") from None
 
     def _pipe(self, items: Sequence[Item], docs: dict[int, Doc]) -> dict[int, dict[str, Any] | Failure]:
         """Outcomes of those documents that came through or failed alone."""
@@ -93,13 +101,15 @@ class Processor:
         )
         try:
             for doc, index in stream:
+                if index is None:  # Not one of ours: a component made it.
+                    continue
                 try:
                     outcomes[index] = self._result(doc)
                 except Exception as error:
                     outcomes[index] = _failure(items[index], None, error)
-        except MmpipeError:
-            raise
         except Exception as error:
+            if isinstance(error, MmpipeError) and not isinstance(error, RecordError):
+                raise  # A model or a plugin is to blame, no document.
             if len(docs) == 1:
                 index = next(iter(docs))
                 outcomes.setdefault(index, _failure(items[index], None, error))
@@ -108,10 +118,22 @@ class Processor:
     def _result(self, doc: Doc) -> dict[str, Any]:
         result = to_record(doc)
         declared = {name.removeprefix("doc._.") for names in self.assigns.values() for name in names if "._." in name}
-        for name in declared - result.keys():
+        for name in sorted(declared - result.keys()):
             if doc.has_extension(name) and doc._.get(name) is not None:
                 to_record(doc, [name])  # raises, and says why it is not in the result
-        return result | spacy_annotations(doc, self.assigns)
+        for name, value in spacy_annotations(doc, self.assigns).items():
+            if name in result:
+                raise RecordError(
+                    f"the record already has a key {name!r}, which a component of spaCy's would overwrite",
+                    where=f"record {result.get('id')!r}",
+                    next_step="rename that key",
+                )
+            result[name] = value
+        return result
+
+
+def _next_step(component: str | None) -> str:
+    return f"see the traceback: {component!r} raised this" if component else "mend the record"
 
 
 def _failure(item: Item, component: str | None, error: Exception) -> Failure:

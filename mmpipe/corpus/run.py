@@ -16,9 +16,9 @@ from spacy.language import Language
 
 from mmpipe.corpus.jsonl import Writer as JsonlWriter
 from mmpipe.corpus.process import Failure, Processor
-from mmpipe.corpus.source import Input, Item, NoInputError
+from mmpipe.corpus.source import Input, Item
 from mmpipe.errors import MmpipeError, RecordError
-from mmpipe.names import nearest, resolve
+from mmpipe.names import nearest
 from mmpipe.plugins import PluginRegistry
 from mmpipe.specs import RunCounts, RunInfo
 
@@ -73,17 +73,18 @@ class Run:
 
         A result that cannot be written as JSON is a failure like any other.
         """
-        results, failures = self._writer(output), JsonlWriter(errors)
+        results, failures = find_writer(self.info.output, self.plugins)(output), JsonlWriter(errors)
         self._notify("mmpipe_run_started", run=self.info)
         try:
             for batch, root in self._batches():
+                if not self.progress.n_read:
+                    self._warn_without_text(batch)
                 outcomes = self.processor.process(batch, root=root)
                 for item, outcome in zip(batch, outcomes, strict=True):
                     if not isinstance(outcome, Failure):
                         outcome = _written(results, item, outcome)
                     if isinstance(outcome, Failure):
-                        line = outcome.as_dict()
-                        failures.write(line)
+                        line = _write_failure(failures, outcome)
                         self._notify("mmpipe_document_failed", run=self.info, failure=line)
                         self.progress.n_failed += 1
                     else:
@@ -109,20 +110,17 @@ class Run:
             if left is not None and left <= 0:
                 return
 
-    def _writer(self, output: BinaryIO) -> Any:
-        specs = self.plugins.all("writers")
-        suffix = Path(self.info.output).suffix.lower()
-        spec = next((spec for spec in specs if suffix in spec.suffixes), None)
-        if spec is None and self.info.output == "-":
-            spec = self.plugins.get("writers", "jsonl")
-        if spec is None:
-            endings = [ending for spec in specs for ending in spec.suffixes]
-            raise MmpipeError(
-                f"no writer answers to the ending {suffix!r}",
-                where=self.info.output,
-                next_step=nearest(suffix, endings, listing="endings that can be written"),
+    def _warn_without_text(self, batch: Sequence[Item]) -> None:
+        keys = {key for item in batch for key in item.record or ()}
+        wanted = {self.processor.text_key, "image", "images"}
+        if keys and not keys & wanted:
+            hint = nearest(self.processor.text_key, keys, listing="their keys")
+            logger.warning(
+                "no record of the first %d has a %r; %s; name the right one with --text-key",
+                len(batch),
+                self.processor.text_key,
+                hint,
             )
-        return resolve(spec.function)(output)
 
     def _notify(self, hook: str, **arguments: Any) -> None:
         """Call every plugin's implementation of a hook; one that raises is reported and ends nothing."""
@@ -144,14 +142,33 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = part.open("wb")
     except OSError as error:
-        raise MmpipeError(
-            f"cannot be written: {error.strerror}", where=str(path), next_step="name another -o"
-        ) from None
+        raise _cannot_write(path, error) from None
     with stream:
         yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
+        try:
+            stream.flush()
+            os.fsync(stream.fileno())
+        except OSError as error:
+            raise _cannot_write(path, error) from None
     os.replace(part, path)
+
+
+def _cannot_write(path: Path, error: OSError) -> MmpipeError:
+    return MmpipeError(f"cannot be written: {error.strerror}", where=str(path), next_step="name another -o")
+
+
+def find_writer(output: str, plugins: PluginRegistry) -> Callable[[BinaryIO], Any]:
+    """The writer that answers to the ending of `output`; JSONL for "-". Raises MmpipeError where none does."""
+    specs = plugins.all("writers")
+    suffix = Path(output).suffix.lower()
+    name = "jsonl" if output == "-" else next((spec.name for spec in specs if suffix in spec.suffixes), None)
+    if name is None:
+        raise MmpipeError(
+            f"no writer answers to the ending {suffix!r}",
+            where=output,
+            next_step=nearest(suffix, [end for spec in specs for end in spec.suffixes], listing="endings to write"),
+        )
+    return plugins.code("writers", name)
 
 
 def errors_path(output: Path) -> Path:
@@ -161,9 +178,19 @@ def errors_path(output: Path) -> Path:
 
 def check_output(output: Path, inputs: Sequence[Input], *, is_forced: bool) -> None:
     """Raises MmpipeError where writing `output` would destroy an input, or an older result without `is_forced`."""
-    for given in inputs:
-        if given.source.path is not None and output.exists() and output.samefile(given.source.path):
-            raise MmpipeError("is an input and would be overwritten", where=str(output), next_step="name another -o")
+    for written in (output, errors_path(output)):
+        for given in inputs:
+            if given.source.path is not None and written.exists() and written.samefile(given.source.path):
+                raise MmpipeError(
+                    "is an input and would be overwritten", where=str(written), next_step="name another -o"
+                )
+    above = next((folder for folder in output.parents if folder.exists()), output)
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise MmpipeError(
+            f"cannot be written: {above} is no folder that may be written to",
+            where=str(output),
+            next_step="name another -o",
+        )
     if output.is_dir():
         raise MmpipeError("is a folder", where=str(output), next_step=f"name a file: {output / 'results.jsonl'}")
     if output.exists() and not is_forced:
@@ -176,9 +203,19 @@ def _written(writer: Any, item: Item, result: dict[str, Any]) -> dict[str, Any] 
     try:
         writer.write(result)
     except (ValueError, TypeError, RecursionError) as error:
-        problem = RecordError(f"the result cannot be written: {error}", where=item.origin)
+        problem = RecordError(
+            f"the result cannot be written: {error}", where=item.origin, next_step="results must be JSON data"
+        )
         return Failure(item.origin, None, problem, item.record)
     return result
 
 
-__all__ = ["NoInputError", "Progress", "Run", "check_output", "errors_path", "whole_file"]
+def _write_failure(writer: JsonlWriter, failure: Failure) -> dict[str, Any]:
+    line = failure.as_dict()
+    try:
+        writer.write(line)
+    except (ValueError, TypeError, RecursionError):
+        # A reader of a plugin's may give what is not JSON data.
+        line["record"] = f"{type(failure.record).__name__} that is not JSON data"
+        writer.write(line)
+    return line

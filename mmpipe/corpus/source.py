@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import glob
+import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mmpipe.errors import MmpipeError, RecordError
-from mmpipe.names import nearest, resolve
+from mmpipe.errors import MmpipeError, NoInputError, RecordError
+from mmpipe.names import nearest
 from mmpipe.plugins import PluginRegistry
 from mmpipe.specs import ReaderSpec
 
 STDIN = "-"
-
-
-class NoInputError(MmpipeError):
-    """There is nothing to read."""
 
 
 @dataclass(frozen=True)
@@ -58,22 +56,37 @@ class Source:
         try:
             return self.path.open("rb")
         except OSError as error:
-            raise NoInputError(f"cannot be opened: {error.strerror}", where=str(self.path)) from None
+            raise NoInputError(
+                f"cannot be opened: {error.strerror}", where=str(self.path), next_step="check its permissions"
+            ) from None
 
     @property
     def size(self) -> int:
-        return self.path.stat().st_size if self.path is not None else 0
+        """In bytes; 0 for standard input and other streams."""
+        return self.path.stat().st_size if self.path is not None and self.path.is_file() else 0
 
 
 @dataclass(frozen=True)
 class Input:
-    """A source and the reader that it is read with."""
+    """A source and the reader's function that reads it."""
 
     source: Source
-    reader: ReaderSpec
+    read: Callable[[Source], Iterable[Item]]
 
     def __iter__(self) -> Iterator[Item]:
-        return iter(resolve(self.reader.function)(self.source))
+        """Raises MmpipeError, naming source and record, where the reader itself fails."""
+        last = None
+        try:
+            for last in self.read(self.source):
+                yield last
+        except MmpipeError:
+            raise
+        except Exception as error:
+            raise MmpipeError(
+                f"the reader failed: {type(error).__name__}: {error}",
+                where=f"after {last.origin}" if last else self.source.name,
+                next_step="check the file, or name another --reader",
+            ) from error
 
 
 def find_inputs(
@@ -85,27 +98,39 @@ def find_inputs(
     reader: the name of a reader, for all; by default a file's ending decides, and standard input is JSONL.
     Raises NoInputError, naming the input, where nothing is there or no reader answers to it.
     """
-    return [found for name in inputs for found in _find(name, plugins, reader, text_key)]
+    chosen = plugins.get("readers", reader) if reader else None
+    pairs = [pair for name in inputs for pair in _find(name, plugins, chosen, text_key)]
+    # Names become ids: files of one name are told apart by their whole path.
+    names = Counter(source.name for source, _ in pairs)
+    return [
+        Input(
+            replace(source, name=str(source.path)) if names[source.name] > 1 and source.path else source,
+            plugins.code("readers", spec.name),
+        )
+        for source, spec in pairs
+    ]
 
 
-def _find(name: str, plugins: PluginRegistry, reader: str | None, text_key: str) -> Iterable[Input]:
-    chosen: ReaderSpec | None = plugins.get("readers", reader) if reader else None
+def _find(
+    name: str, plugins: PluginRegistry, chosen: ReaderSpec | None, text_key: str
+) -> list[tuple[Source, ReaderSpec]]:
     if name == STDIN:
-        return [Input(Source(None, "stdin", Path("."), text_key), chosen or plugins.get("readers", "jsonl"))]
+        return [(Source(None, "stdin", Path("."), text_key), chosen or plugins.get("readers", "jsonl"))]
     path = Path(name)
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        pairs = [(file, chosen or _reader_of(file, plugins)) for file in files]
-        found = [Input(Source(f, str(f.relative_to(path)), path, text_key), spec) for f, spec in pairs if spec]
+    if _is(path, "is_dir"):
+        files = sorted(f for f in path.rglob("*") if _is(f, "is_file") and not _is_hidden(f.relative_to(path)))
+        readers = [(file, chosen or _reader_of(file, plugins)) for file in files]
+        found = [(Source(f, f.relative_to(path).as_posix(), path, text_key), spec) for f, spec in readers if spec]
         if not found:
             raise NoInputError(
                 "the folder holds no file that a reader answers to", where=name, next_step=_endings(plugins)
             )
         return found
-    files = [path] if path.is_file() else sorted(Path(p) for p in glob.glob(name, recursive=True) if Path(p).is_file())
+    files = [path] if _is(path, "exists") else sorted(f for f in _matches(name) if _is(f, "is_file"))
     if not files:
-        siblings = [str(p) for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise NoInputError(f"no such file or folder: {name!r}", next_step=nearest(name, siblings, listing="beside it"))
+        siblings = [str(p) for p in path.parent.glob("*")] if _is(path.parent, "is_dir") else []
+        hint = nearest(name, siblings, listing="beside it")
+        raise NoInputError("no such file or folder", where=name[:200], next_step=hint)
     found = []
     for file in files:
         spec = chosen or _reader_of(file, plugins)
@@ -115,8 +140,27 @@ def _find(name: str, plugins: PluginRegistry, reader: str | None, text_key: str)
                 where=str(file),
                 next_step=f"name one with --reader; {_endings(plugins)}",
             )
-        found.append(Input(Source(file, file.name, file.parent, text_key), spec))
+        found.append((Source(file, file.name, file.parent, text_key), spec))
     return found
+
+
+def _is(path: Path, what: str) -> bool:
+    """`path.exists()`, `.is_dir()` or `.is_file()`; False where the name is too long or may not be looked at."""
+    try:
+        return getattr(path, what)()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _matches(pattern: str) -> list[Path]:
+    try:
+        return [Path(name) for name in glob.glob(pattern, recursive=True)]
+    except (OSError, ValueError, re.error):
+        return []
 
 
 def _reader_of(file: Path, plugins: PluginRegistry) -> ReaderSpec | None:

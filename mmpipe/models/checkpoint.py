@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from mmpipe.errors import ModelError
-from mmpipe.models.reference import Files, Reference
+from mmpipe.models.overlay import load_overlay
+from mmpipe.models.reference import Files, Reference, sha256
+from mmpipe.models.steady import steady
 from mmpipe.runtime.cache import SharedCache
 from mmpipe.runtime.device import Placement
 
@@ -38,6 +39,11 @@ class Checkpoint:
         self.reference = reference
         self.auto_class = auto_class
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether the model is an encoder without a head."""
+        return self.auto_class == "AutoModel"
+
     @cached_property
     def files(self) -> Files:
         return self.reference.locate()
@@ -55,6 +61,13 @@ class Checkpoint:
         from transformers import AutoTokenizer
 
         folder = self.files.tokenizer_folder
+        if not any(path for pattern in _VOCABULARIES for path in folder.glob(pattern)):
+            # transformers 5 would make one up, to which every word is unknown.
+            raise ModelError(
+                f"model {self.reference.name!r} has no tokenizer",
+                where=str(folder),
+                next_step="save it with tokenizer.save_pretrained(folder)",
+            )
         tokenizer = self._guard(lambda: AutoTokenizer.from_pretrained(folder, use_fast=True, **_LOCAL), "tokenizer")
         if not tokenizer.is_fast:
             raise ModelError(
@@ -66,15 +79,19 @@ class Checkpoint:
 
     def module(self, placement: Placement) -> nn.Module:
         """The torch module in evaluation mode, shared by all who ask for the same weights, head and placement."""
-        key = (self.files.fingerprint, self.auto_class, str(placement.device), placement.precision)
-        return _MODULES.get(key, lambda: self._load().to(placement.device, placement.dtype).eval())
+        files, settings = self.files, _config_folder(self.files)
+        # Equal weights under unequal settings (heads, generation) are two models.
+        texts = [sha256(f) for f in (settings / "config.json", files.folder / "generation_config.json") if f.exists()]
+        key = (files.fingerprint, *texts, self.auto_class, str(placement.device), placement.precision)
+        return _MODULES.get(key, lambda: self._place(placement))
 
     def save(self, folder: Path, module: nn.Module | None) -> None:
         """Write a plain Hugging Face folder (config.json, model.safetensors, tokenizer; a head, if any) in fp32."""
         module = module if module is not None else self._load()
         module = self._load() if next(module.parameters()).dtype != torch.float32 else module
         module.save_pretrained(folder, safe_serialization=True)
-        self.tokenizer.save_pretrained(folder)
+        with TOKENIZER_LOCK:
+            self.tokenizer.save_pretrained(folder)
         for name in COMPANIONS:
             if (self.files.folder / name).exists():
                 shutil.copyfile(self.files.folder / name, folder / name)
@@ -84,42 +101,30 @@ class Checkpoint:
         config.pop("_name_or_path", None)
         file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
 
+    def _place(self, placement: Placement) -> nn.Module:
+        module = self._load().to(placement.device, placement.dtype).eval()
+        is_classifier = self.auto_class.endswith("Classification")
+        return steady(module) if is_classifier and placement.device.type == "cpu" else module
+
     def _load(self) -> nn.Module:
         import transformers
 
         factory = getattr(transformers, self.auto_class)
         if self.files.base is not None:
-            return self._guard(lambda: self._load_overlay(factory), "weights")
-        module, info = self._guard(
-            lambda: factory.from_pretrained(
-                self.files.folder,
-                config=self.config,
-                use_safetensors=True,
-                output_loading_info=True,
-                **_LOCAL,
-            ),
-            "weights",
-        )
+            module, missing = self._guard(lambda: load_overlay(factory, self.config, self.files), "weights")
+            self._check_loaded({"missing_keys": missing})
+            return module
+        options = {"config": self.config, "use_safetensors": True, "output_loading_info": True, **_LOCAL}
+        with _without_bars():
+            module, info = self._guard(lambda: factory.from_pretrained(self.files.folder, **options), "weights")
         self._check_loaded(info)
         return module.float()
 
-    def _load_overlay(self, factory: Any) -> nn.Module:
-        """The backbone's tensors with the overlay's laid over them, under the names of the whole model."""
-        module = factory.from_config(self.config)
-        prefix = f"{module.base_model_prefix}."
-        expected = module.state_dict()
-        base = load_file(self.files.base / "model.safetensors")
-        merged = {name if name in expected else prefix + name: tensor for name, tensor in base.items()}
-        if (self.files.folder / "overlay.safetensors").exists():
-            merged |= load_file(self.files.folder / "overlay.safetensors")
-        merged = {name: tensor.float() for name, tensor in merged.items() if name in expected}
-        missing, _ = module.load_state_dict(merged, strict=False)
-        self._check_loaded({"missing_keys": missing})
-        return module
-
     def _check_loaded(self, info: Mapping[str, Any]) -> None:
         """Refuse what transformers would fill with random numbers."""
-        wrong = [*info.get("missing_keys", ()), *(str(key) for key in info.get("mismatched_keys", ()))]
+        # Nothing here reads what a bare encoder's pooler gives, and many checkpoints have none.
+        missing = [key for key in info.get("missing_keys", ()) if not (self.is_bare and key.startswith("pooler."))]
+        wrong = [*missing, *(str(key) for key in info.get("mismatched_keys", ()))]
         if wrong:
             raise ModelError(
                 f"model {self.reference.name!r} has no weights for {', '.join(sorted(wrong)[:4])}"
@@ -133,15 +138,7 @@ class Checkpoint:
             return load()
         except ModelError:
             raise
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            RuntimeError,
-            ImportError,
-            TypeError,
-            SafetensorError,
-        ) as error:
+        except Exception as error:  # Tokenizers, safetensors and config checks raise kinds of their own.
             said = " ".join(str(error).split())[:300]
             raise ModelError(
                 f"the {what} of model {self.reference.name!r} cannot be loaded: {said}",
@@ -150,7 +147,22 @@ class Checkpoint:
             ) from error
 
 
+_VOCABULARIES = ("tokenizer.json", "*.model", "*.spm", "vocab*", "tekken.json")
 _LOCAL = {"local_files_only": True, "trust_remote_code": False}
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """transformers draws progress bars even where no terminal is."""
+    from transformers.utils import logging
+
+    was_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            logging.enable_progress_bar()
 
 
 def _config_folder(files: Files) -> Path:

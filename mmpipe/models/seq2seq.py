@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
 from thinc.api import Model
 
 from mmpipe.models.checkpoint import TOKENIZER_LOCK
+from mmpipe.models.padding import map_windows
 from mmpipe.models.reference import Reference
-from mmpipe.models.transformer import Backend, TransformerShim, no_backprop, shim_of, transformer_model
-from mmpipe.models.windows import LongText, Reading, Window, collate, read_texts, window_size
-from mmpipe.runtime.batching import map_batches
+from mmpipe.models.transformer import Backend, no_backprop, shim_of, transformer_model
+from mmpipe.models.windows import LongText, read_texts, window_size
 from mmpipe.runtime.device import Precision
 
 
@@ -85,69 +84,28 @@ def Seq2Seq(
 def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Generation], Callable]:
     shim, attrs = shim_of(model), model.attrs
     size = window_size(shim.config, shim.tokenizer, attrs["max_tokens"])
-    readings = _read(shim, texts, size, attrs)
+    readings = read_texts(
+        shim.tokenizer,
+        texts,
+        max_tokens=size,
+        stride_tokens=attrs["stride_tokens"],
+        long_text=attrs["long_text"],
+        prefix=_prefix(shim.config) if attrs["prefix"] is None else attrs["prefix"],
+    )
     windows = [window for reading in readings for window in reading.windows]
 
-    def run(batch: list[Window], length: int) -> list[str]:
-        inputs = collate(batch, length, shim.tokenizer, shim.placement.device)
+    def run(inputs: dict[str, Any]) -> list[str]:
         inputs.pop("token_type_ids", None)
-        with torch.inference_mode():
-            ids = shim.module.generate(**inputs, do_sample=False, **attrs["generation"])
+        ids = shim.module.generate(**inputs, do_sample=False, **attrs["generation"])
         with TOKENIZER_LOCK:
             return [text.strip() for text in shim.tokenizer.batch_decode(ids.cpu(), skip_special_tokens=True)]
 
-    rows = iter(
-        map_batches(run, windows, [len(w) for w in windows], budget_tokens=attrs["batch_tokens"], max_tokens=size)
-    )
+    rows = iter(map_windows(run, windows, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size))
     outputs = []
     for reading in readings:
         parts = [next(rows) for _ in reading.windows]
         outputs.append(Generation(" ".join(part for part in parts if part), reading.coverage))
     return outputs, no_backprop
-
-
-def _read(shim: TransformerShim, texts: Sequence[str], size: int, attrs: Any) -> list[Reading]:
-    """Windows that all begin with the prefix, although only the first window of a text holds its beginning."""
-    prefix = _prefix(shim.config) if attrs["prefix"] is None else attrs["prefix"]
-    settings = {"stride_tokens": attrs["stride_tokens"], "long_text": attrs["long_text"]}
-    if not prefix:
-        return read_texts(shim.tokenizer, texts, max_tokens=size, **settings)
-    with TOKENIZER_LOCK:
-        head = shim.tokenizer(prefix, add_special_tokens=False)["input_ids"]
-    readings = []
-    bare = read_texts(shim.tokenizer, texts, max_tokens=max(size - len(head), size // 2), **settings)
-    whole = read_texts(
-        shim.tokenizer, [prefix + t for t in texts], max_tokens=size, stride_tokens=0, long_text="window"
-    )
-    for reading, joined in zip(bare, whole, strict=True):
-        if len(reading.windows) == 1 and len(joined.windows) == 1:
-            # Tokenized together, as Hugging Face does: pieces may merge across the seam.
-            readings.append(Reading(joined.windows, reading.n_pieces, reading.coverage))
-            continue
-        start = _n_leading_special(shim.tokenizer)
-        readings.append(
-            Reading(
-                tuple(_with_head(window, head, start) for window in reading.windows),
-                reading.n_pieces,
-                reading.coverage,
-            )
-        )
-    return readings
-
-
-def _with_head(window: Window, head: list[int], start: int) -> Window:
-    """The window with the prefix's ids after its leading special tokens."""
-    inputs = {
-        name: [*row[:start], *(head if name == "input_ids" else [0] * len(head)), *row[start:]]
-        for name, row in window.inputs.items()
-    }
-    return Window(inputs, window.n_new_pieces)
-
-
-def _n_leading_special(tokenizer: Any) -> int:
-    with TOKENIZER_LOCK:
-        mask = tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
-    return mask.index(0) if 0 in mask else 0
 
 
 def _prefix(config: Any) -> str:

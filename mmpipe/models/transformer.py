@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable
@@ -60,10 +61,11 @@ class TransformerShim(Shim):
     @property
     def provenance(self) -> dict[str, Any]:
         """What a result was made with: model, revision, SHA-256 over the weights, device, precision."""
+        reference, files = self.checkpoint.reference, self.checkpoint.files
         return {
-            "model": self.checkpoint.reference.name,
-            "revision": self.checkpoint.reference.revision,
-            "weights_sha256": self.checkpoint.files.fingerprint,
+            "model": reference.name,
+            "revision": files.commit or reference.revision,
+            "weights_sha256": files.fingerprint,
             "device": str(self.placement.device),
             "precision": self.placement.precision,
         }
@@ -116,6 +118,17 @@ def shim_of(model: Model) -> TransformerShim:
         if isinstance(shim, TransformerShim):
             return shim
     raise ModelError(f"{model.name!r} is not a mmpipe model", next_step="use an architecture named mmpipe.*")
+
+
+def is_on_disk(model: Model) -> bool:
+    """Whether the model's files are on this disk. Asks no network."""
+    checkpoint = shim_of(model).checkpoint
+    try:
+        if "files" not in vars(checkpoint):
+            checkpoint.files = dataclasses.replace(checkpoint.reference, offline=True).locate()
+    except ModelError:
+        return False
+    return True
 
 
 def no_backprop(d_outputs: Any) -> Any:

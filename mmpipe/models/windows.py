@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-import torch
-
 from mmpipe.errors import ModelError, RecordError
 from mmpipe.models.checkpoint import TOKENIZER_LOCK
 
 LongText = Literal["window", "truncate", "error"]
 
 # Their position table starts after the padding id: 514 rows serve 512 tokens.
-_OFFSET_POSITIONS = frozenset(
-    {"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "mpnet", "roberta-prelayernorm"}
-)
+# fmt: off
+_OFFSET_POSITIONS = frozenset((
+    "camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke", "markuplm", "mpnet",
+    "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+))
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Reading:
-    """All windows of one text, and the share of its pieces that they hold (`coverage`, 0 to 1)."""
+    """All windows of one text, in its order, and the share of its pieces that they hold (`coverage`, 0 to 1)."""
 
     windows: tuple[Window, ...]
     n_pieces: int
@@ -61,73 +61,97 @@ def window_size(config: Any, tokenizer: Any, max_tokens: int | None) -> int:
     limit = model_max_tokens(config, tokenizer)
     least = tokenizer.num_special_tokens_to_add() + 1
     if max_tokens is not None and not least <= max_tokens <= limit:
-        raise ModelError(f"max_tokens = {max_tokens}, but this model reads {least} to {limit} tokens at once")
+        raise ModelError(
+            f"max_tokens = {max_tokens}, but this model reads {least} to {limit} tokens at once",
+            next_step="set max_tokens within these limits, or leave it out",
+        )
     return max_tokens or limit
 
 
 def read_texts(
-    tokenizer: Any, texts: Sequence[str], *, max_tokens: int, stride_tokens: int, long_text: LongText
+    tokenizer: Any,
+    texts: Sequence[str],
+    *,
+    max_tokens: int,
+    stride_tokens: int,
+    long_text: LongText,
+    prefix: str = "",
 ) -> list[Reading]:
-    """Cut each text into windows of at most `max_tokens` tokens, special tokens included.
+    """Cut each text into windows of at most `max_tokens` tokens, special tokens and prefix included.
 
     stride_tokens: tokens that neighbouring windows share; cut down where windows are small.
-    long_text: for a text longer than one window: "window" reads all of it, "truncate" the first window alone,
-        "error" raises RecordError.
+    long_text: for a text longer than one window: "window" reads all of it, "truncate" what Hugging Face's
+        truncation keeps, "error" raises RecordError.
+    prefix: every window begins with it; it does not count as text.
     A text with no pieces (empty, or only white space) has no windows and coverage 1.0.
     """
     if not texts:
         return []
-    room = max_tokens - tokenizer.num_special_tokens_to_add()
-    stride = max(0, min(stride_tokens, room // 2))
     with TOKENIZER_LOCK:
-        encoded = tokenizer(
-            list(texts),
-            truncation=True,
-            max_length=max_tokens,
-            stride=stride,
-            return_overflowing_tokens=True,
-            return_special_tokens_mask=True,
-            return_attention_mask=False,
-        )
-    owners = encoded.pop("overflow_to_sample_mapping")
+        try:
+            encoded = tokenizer(
+                [prefix + text for text in texts],
+                return_special_tokens_mask=True,
+                return_offsets_mapping=bool(prefix),
+                return_attention_mask=False,
+                verbose=False,
+            )
+        except (TypeError, UnicodeError) as error:
+            raise RecordError(
+                f"the tokenizer cannot read a text: {error}",
+                next_step="it may hold half of a surrogate pair, as cut UTF-16 does: repair its encoding",
+            ) from error
     masks = encoded.pop("special_tokens_mask")
-    rows: list[list[int]] = [[] for _ in texts]
-    for row, owner in enumerate(owners):
-        rows[owner].append(row)
-    return [_reading(encoded, masks, of_text, stride, max_tokens, long_text) for of_text in rows]
+    offsets = encoded.pop("offset_mapping", [[]] * len(texts))
+    readings = []
+    for index, mask in enumerate(masks):
+        row = {name: encoded[name][index] for name in encoded}
+        start = mask.index(0) if 0 in mask else len(mask)
+        end = len(mask) - mask[::-1].index(0) if 0 in mask else len(mask)
+        # A piece that straddles the seam belongs to the text.
+        text_start = start + sum(1 for _, last in offsets[index][start:end] if last <= len(prefix)) if prefix else start
+        frame = _Frame(row, start, text_start, end)
+        readings.append(_reading(frame, max_tokens, stride_tokens, long_text, tokenizer.truncation_side))
+    return readings
 
 
-def _reading(
-    encoded: Any, masks: list[list[int]], rows: list[int], stride: int, max_tokens: int, long_text: LongText
-) -> Reading:
-    n_body = [len(masks[row]) - sum(masks[row]) for row in rows]
-    n_new = [n_body[0], *(max(n - stride, 0) for n in n_body[1:])]
-    n_pieces = sum(n_new)
+@dataclass(frozen=True)
+class _Frame:
+    """One encoded text: special tokens and prefix up to `text_start`, its own pieces, special tokens from `end`."""
+
+    row: dict[str, list[int]]
+    start: int
+    text_start: int
+    end: int
+
+    def window(self, first: int, last: int, n_new: int) -> Window:
+        """The window that holds the text's pieces from `first` to `last`."""
+        cut = slice(self.text_start + first, self.text_start + last)
+        parts = {n: [*ids[: self.text_start], *ids[cut], *ids[self.end :]] for n, ids in self.row.items()}
+        return Window(parts, n_new)
+
+
+def _reading(frame: _Frame, max_tokens: int, stride_tokens: int, long_text: LongText, kept_side: str) -> Reading:
+    n_pieces = frame.end - frame.text_start
     if n_pieces == 0:
         return Reading((), 0, 1.0)
-    if len(rows) > 1 and long_text == "error":
+    room = max_tokens - (len(frame.row["input_ids"]) - n_pieces)
+    if room < 1:
+        raise ModelError(
+            f"the prefix has {frame.text_start - frame.start} tokens and leaves no room for text in {max_tokens}",
+            next_step="use a shorter prefix, or a larger max_tokens",
+        )
+    if n_pieces > room and long_text == "error":
         raise RecordError(
-            f"the text has {n_pieces} tokens, more than the model's {max_tokens} at once",
+            f"the text has {n_pieces} tokens, more than the model's {room} at once",
             next_step='set long_text = "window" or "truncate", or split the record',
         )
-    kept = rows[:1] if long_text == "truncate" else rows
-    windows = tuple(
-        Window({name: encoded[name][row] for name in encoded}, new)
-        for row, new in zip(kept, n_new, strict=False)
-        if new
-    )
-    return Reading(windows, n_pieces, sum(window.n_new_pieces for window in windows) / n_pieces)
-
-
-def collate(windows: Sequence[Window], length: int, tokenizer: Any, device: torch.device) -> dict[str, torch.Tensor]:
-    """Pad windows on the right to `length` and stack them: tensors of shape (n_windows, length)."""
-    inputs: dict[str, torch.Tensor] = {}
-    for name in windows[0].inputs:
-        filler = tokenizer.pad_token_id or 0 if name == "input_ids" else 0
-        rows = np.full((len(windows), length), filler, dtype=np.int64)
-        for row, window in enumerate(windows):
-            rows[row, : len(window)] = window.inputs[name]
-        inputs[name] = torch.from_numpy(rows).to(device)
-    mask = np.arange(length) < np.array([[len(window)] for window in windows])
-    inputs["attention_mask"] = torch.from_numpy(mask.astype(np.int64)).to(device)
-    return inputs
+    if n_pieces > room and long_text == "truncate":
+        first = n_pieces - room if kept_side == "left" else 0
+        return Reading((frame.window(first, first + room, room),), n_pieces, room / n_pieces)
+    stride = max(0, min(stride_tokens, room // 2))
+    windows = []
+    for first in range(0, max(n_pieces - stride, 1), room - stride):
+        last = min(first + room, n_pieces)
+        windows.append(frame.window(first, last, last - first - (stride if first else 0)))
+    return Reading(tuple(windows), n_pieces, 1.0)

@@ -2,8 +2,8 @@
 
 Inputs of one batch share one padded length, a multiple of `LENGTH_STEP`, that follows from each input's own
 length alone. The arithmetic for an input is then the same in any company, so that `nlp(x)`, `nlp.pipe(xs)` at
-any batch size and any order give the same bits on a processor; little is lost, as the inputs of a window of
-documents are many and are sorted by length.
+any batch size and any order give the same bits on a processor (see also mmpipe.models.steady); little is lost,
+as the inputs of a window of documents are many and are sorted by length.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ LENGTH_STEP = 8
 """Padded lengths are multiples of this many tokens."""
 
 
-def padded_length(n_tokens: int, max_tokens: int | None = None) -> int:
+def padded_length(n_tokens: int, max_tokens: int | None = None, step: int = LENGTH_STEP) -> int:
     """The length that an input of `n_tokens` is padded to; never more than `max_tokens`, the model's own limit."""
-    padded = -(-max(n_tokens, 1) // LENGTH_STEP) * LENGTH_STEP
+    padded = -(-max(n_tokens, 1) // step) * step
     return padded if max_tokens is None or n_tokens > max_tokens else min(padded, max_tokens)
 
 
@@ -50,9 +50,10 @@ def map_batches(
     *,
     budget_tokens: int,
     max_tokens: int | None = None,
+    step: int = LENGTH_STEP,
 ) -> list[Result]:
     """Apply `function(batch, padded_length)` to all items batch by batch; results in the order of the items."""
-    padded = [padded_length(length, max_tokens) for length in lengths]
+    padded = [padded_length(length, max_tokens, step) for length in lengths]
     results: list[Result | None] = [None] * len(items)
     for batch in plan_batches(padded, budget_tokens=budget_tokens):
         for index, result in zip(batch, function([items[i] for i in batch], padded[batch[0]]), strict=True):

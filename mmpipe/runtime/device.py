@@ -85,4 +85,4 @@ def _device(name: str) -> torch.device:
         or (device.index is not None and device.type == "cuda" and str(device) not in available)
     ):
         raise ModelError(f"no device {name!r} here", next_step=f"available: auto, {', '.join(available)}")
-    return device
+    return torch.device("cuda", torch.cuda.current_device()) if str(device) == "cuda" else device

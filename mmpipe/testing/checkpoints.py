@@ -70,9 +70,9 @@ def tiny_checkpoint(
     model = getattr(transformers, auto_class).from_config(config)
     with torch.no_grad():
         # The usual tiny initial weights make every input look the same; so do Pegasus's large positions.
-        for name, parameter in model.named_parameters():
+        for key, parameter in model.named_parameters():
             if parameter.dim() > 1:
-                parameter.mul_(0.1 if family == "pegasus" and "embed_positions" in name else 10.0)
+                parameter.mul_(0.1 if family == "pegasus" and "embed_positions" in key else 10.0)
     if family in SEQ2SEQ:
         model.generation_config.max_new_tokens = 12
     model.save_pretrained(folder, safe_serialization=True)

@@ -10,8 +10,9 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from mmpipe.component import TransformerPipe
+from mmpipe.component import TransformerPipe, sentences
 from mmpipe.models.classifier import Classification, labels
+from mmpipe.models.transformer import is_on_disk
 
 
 class Sentiment(TransformerPipe):
@@ -52,7 +53,8 @@ class Sentiment(TransformerPipe):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(labels(self.model))
+        """The checkpoint's. Empty where it is not on this disk: spaCy asks even before `from_disk` has found it."""
+        return tuple(labels(self.model)) if is_on_disk(self.model) else ()
 
     def predict(self, docs: Iterable[Doc]) -> list[list[Classification]]:
         """A document's own classification first, then those of its sentences if they are wanted."""
@@ -70,10 +72,10 @@ class Sentiment(TransformerPipe):
 
     def _annotate_sentences(self, doc: Doc, parts: Sequence[Classification]) -> list[dict[str, Any]]:
         results = [self._result(part) for part in parts]
-        sentences = self._sentences(doc)
+        sents = self._sentences(doc)
         spans = [
             Span(doc, sent.start, sent.end, label=result["label"] or "")
-            for sent, result in zip(sentences, results, strict=True)
+            for sent, result in zip(sents, results, strict=True)
         ]
         attrs = {"scores": [result["score"] for result in results]}
         doc.spans[self.cfg["spans_key"]] = SpanGroup(doc, name=self.cfg["spans_key"], attrs=attrs, spans=spans)
@@ -84,11 +86,11 @@ class Sentiment(TransformerPipe):
                 "label": result["label"],
                 "score": result["score"],
             }
-            for sent, result in zip(sentences, results, strict=True)
+            for sent, result in zip(sents, results, strict=True)
         ]
 
     def _sentences(self, doc: Doc) -> list[Span]:
-        return list(doc.sents) if self.cfg["per_sentence"] and len(doc) else []
+        return sentences(doc) if self.cfg["per_sentence"] else []
 
     def _result(self, prediction: Classification) -> dict[str, Any]:
         if prediction.probabilities is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,13 +11,14 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from mmpipe import ConfigError
-from mmpipe.component import TransformerPipe
+from mmpipe.component import TransformerPipe, sentences
 from mmpipe.models.ranker import Ranking
 from mmpipe.models.seq2seq import Generation
 from mmpipe_summariser.selection import select_sentences
 
 DEFAULT_N_SENTENCES = 3
-_FULL_STOPS_WITHOUT_SPACE = "。！？｡…"
+_FULL_STOPS_WITHOUT_SPACE = "。！？｡"
+_OPENING, _CLOSING = "“‘「『（《【\"'(", "”’」』）》】\"')"
 
 
 def is_extractive(model: Model) -> bool:
@@ -81,7 +83,7 @@ class Summariser(TransformerPipe):
     def predict(self, docs: Iterable[Doc]) -> Sequence[Ranking | Generation]:
         """A ranking of each document's sentences, or the text written for it."""
         if is_extractive(self.model):
-            return self.model.predict([[sent.text for sent in _sentences(doc)] for doc in docs])
+            return self.model.predict([[sent.text for sent in sentences(doc)] for doc in docs])
         return self.model.predict([doc.text for doc in docs])
 
     def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[Ranking | Generation]) -> None:
@@ -93,8 +95,10 @@ class Summariser(TransformerPipe):
             doc._.set(self.field, result | {"coverage": prediction.coverage})
 
     def _extract(self, doc: Doc, ranking: Ranking) -> dict[str, Any]:
-        sentences = _sentences(doc)
+        sents = sentences(doc)
         readable = [i for i, n in enumerate(ranking.n_pieces) if n > 0]
+        # A stray mark or emoji that the sentencizer split off is no sentence to show.
+        readable = [i for i in readable if any(c.isalnum() for c in sents[i].text)] or readable
         lengths = {
             "n_sents": self.cfg["n_sentences"],
             "ratio": self.cfg["ratio"],
@@ -110,7 +114,7 @@ class Summariser(TransformerPipe):
             **lengths,
         )
         chosen = [readable[i] for i in picked]
-        spans = [Span(doc, sentences[i].start, sentences[i].end) for i in chosen]
+        spans = [Span(doc, sents[i].start, sents[i].end) for i in chosen]
         scores = [float(ranking.scores[i]) for i in chosen]
         key = self.cfg["spans_key"]
         doc.spans[key] = SpanGroup(doc, name=key, attrs={"scores": scores}, spans=spans)
@@ -123,13 +127,16 @@ class Summariser(TransformerPipe):
         }
 
 
-def _sentences(doc: Doc) -> list[Span]:
-    return list(doc.sents) if len(doc) else []
-
-
-def _join(sentences: Sequence[str]) -> str:
+def _join(texts: Sequence[str]) -> str:
     """The sentences as running text: a space between them, none after a Chinese or Japanese full stop."""
-    text = ""
-    for sentence in filter(None, (" ".join(sentence.split()) for sentence in sentences)):
-        text += " " * bool(text and text[-1] not in _FULL_STOPS_WITHOUT_SPACE) + sentence
-    return text
+    joined = ""
+    for text in (" ".join(text.split()) for text in texts):
+        joined += " " * bool(joined and not _is_seamless(joined, text)) + text
+    return joined
+
+
+def _is_seamless(before: str, after: str) -> bool:
+    stop = before.rstrip(_CLOSING)[-1:]
+    if stop == "…":  # Latin script has it too, and puts a space after it.
+        return unicodedata.east_asian_width(after.lstrip(_OPENING)[:1] or " ") == "W"
+    return stop in _FULL_STOPS_WITHOUT_SPACE

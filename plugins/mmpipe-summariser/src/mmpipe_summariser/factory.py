@@ -12,12 +12,7 @@ if TYPE_CHECKING:
     from mmpipe_summariser.component import Summariser
 
 DEFAULTS: dict[str, Any] = {
-    "model": {
-        "@architectures": "mmpipe.SentenceRanker.v1",
-        "name": "mmpipe/summary-small",
-        # What the encoder was trained on, and sentence-transformers' own limit for it.
-        "max_tokens": 256,
-    },
+    "model": {"@architectures": "mmpipe.SentenceRanker.v1", "name": "mmpipe/summary-small"},
     "field": "summary",
     "n_sentences": None,
     "ratio": None,

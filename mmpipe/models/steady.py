@@ -1,0 +1,32 @@
+"""Linear layers that give a row the same bits in any company, on a processor.
+
+Matrix libraries take another path, which rounds otherwise, for fewer than four rows. An encoder never meets it,
+as it has many tokens; a classification head sees one row a text. (A decoder's rows are few as well, but there
+this costs as much again as it gives: words, unlike scores, change only where two are as likely as rounding.)
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+MIN_ROWS = 4
+
+
+class SteadyLinear(nn.Linear):
+    """A linear layer that never multiplies fewer than `MIN_ROWS` rows; what it adds, it takes off again."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        n_rows = input.shape[:-1].numel()
+        if n_rows >= MIN_ROWS:
+            return super().forward(input)
+        rows = functional.pad(input.reshape(n_rows, input.shape[-1]), (0, 0, 0, MIN_ROWS - n_rows))
+        return super().forward(rows)[:n_rows].reshape(*input.shape[:-1], self.out_features)
+
+
+def steady(module: nn.Module) -> nn.Module:
+    """The same module, its plain linear layers made steady in place."""
+    for part in module.modules():
+        if type(part) is nn.Linear:
+            part.__class__ = SteadyLinear
+    return module

@@ -1,0 +1,32 @@
+"""Fixtures for all tests: tiny checkpoints, built once a session; no network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Set before transformers, huggingface_hub and torch are imported, which read them once.
+os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+# Tiny models only lose time to threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """`tiny(family, **options)`: a folder of `tiny_checkpoint`; equal calls share one, so copy it to change it."""
+    from mmpipe.testing import tiny_checkpoint
+
+    made: dict[Any, Path] = {}
+    root = tmp_path_factory.mktemp("checkpoints")
+
+    def build(family: str = "bert", **options: Any) -> str:
+        key = (family, *sorted(options.items()))
+        if key not in made:
+            made[key] = tiny_checkpoint(root / f"{family}-{len(made)}", family, **options)
+        return str(made[key])
+
+    return build

@@ -1,0 +1,55 @@
+"""What must hold of every plan of batches."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmpipe.runtime.batching import LENGTH_STEP, map_batches, padded_length, plan_batches
+
+lengths = st.lists(st.integers(1, 600), max_size=80)
+
+
+@given(lengths=lengths, budget=st.integers(0, 5000))
+def test_plan(lengths, budget):
+    batches = plan_batches(lengths, budget_tokens=budget)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len({lengths[index] for index in batch}) == 1
+        assert len(batch) == 1 or len(batch) * lengths[batch[0]] <= budget
+    for one, other in itertools.pairwise(batches):
+        length = lengths[one[0]]
+        assert length != lengths[other[0]] or (len(one) + 1) * length > budget, "a batch is as full as it may be"
+
+
+@given(n_tokens=st.integers(1, 600), limit=st.none() | st.integers(1, 600), step=st.sampled_from([1, LENGTH_STEP]))
+def test_padded_length(n_tokens, limit, step):
+    padded = padded_length(n_tokens, limit, step)
+    assert n_tokens <= padded < n_tokens + step
+    assert padded % step == 0 or padded == limit
+    if limit is not None and n_tokens <= limit:
+        assert padded <= limit
+
+
+@given(lengths=lengths, budget=st.integers(1, 3000))
+def test_results_come_in_the_order_of_the_items(lengths, budget):
+    items = list(enumerate(lengths))
+    seen = []
+
+    def function(batch, length):
+        assert all(size <= length for _, size in batch)
+        seen.extend(batch)
+        return [(item, length) for item in batch]
+
+    results = map_batches(function, items, lengths, budget_tokens=budget)
+    assert [item for item, _ in results] == items
+    assert [length for _, length in results] == [padded_length(size) for size in lengths]
+    assert len(seen) == len(items)
+
+
+def test_function_that_loses_a_result_is_caught():
+    with pytest.raises(ValueError, match="shorter"):
+        map_batches(lambda batch, length: batch[1:], [1, 2], [5, 5], budget_tokens=100)
