@@ -151,7 +151,7 @@ def test_a_text_longer_than_spacy_takes_is_refused() -> None:
     nlp = spacy.blank("en")
     nlp.max_length = 10
     assert make_doc(nlp, "x" * 10).text == "x" * 10
-    with pytest.raises(RecordError, match="11 characters, more than nlp.max_length = 10"):
+    with pytest.raises(RecordError, match=r"11 characters, more than nlp\.max_length = 10"):
         make_doc(nlp, "x" * 11)
 
 
@@ -235,7 +235,7 @@ def test_a_field_that_nobody_registered_is_spacys_error() -> None:
 
 @pytest.mark.parametrize("name", ["", "two words", "1st", "record", "media", "get", "set", "has"])
 def test_a_field_that_underscore_cannot_hold_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="cannot stand in doc._"):
+    with pytest.raises(ConfigError, match=r"cannot stand in doc\._"):
         set_extension(name)
 
 

@@ -133,7 +133,7 @@ def test_what_spacy_refuses_is_a_config_error(config: dict[str, Any]) -> None:
 
 
 def test_a_model_that_is_not_there(config: dict[str, Any]) -> None:
-    with pytest.raises(mmpipe.ModelError, match="no model folder './nowhere'"):
+    with pytest.raises(mmpipe.ModelError, match=r"no model folder '\./nowhere'"):
         mmpipe.load(config, {"components.mood.model.name": "./nowhere"})
 
 

@@ -162,10 +162,10 @@ def test_two_plugins_with_one_component(tmp_path: Path) -> None:
         assert "mmpipe-one 1.0" in told and "mmpipe-two 1.0" in told
     assert plugin(registry, "mmpipe-three").error is None
     assert "tone" not in registry.names("components") and "other" in registry.names("components")
-    with pytest.raises(mmpipe.PluginError, match="mmpipe-one 1.0 and mmpipe-two 1.0"):
+    with pytest.raises(mmpipe.PluginError, match=r"mmpipe-one 1\.0 and mmpipe-two 1\.0"):
         registry.find("components", "tone")
     assert discover(environ={"MMPIPE_BLOCK_PLUGINS": "two"}).get("components", "tone").module == "nowhere"
-    with pytest.raises(mmpipe.PluginError, match="mmpipe-one 1.0 and mmpipe-two 1.0"):
+    with pytest.raises(mmpipe.PluginError, match=r"mmpipe-one 1\.0 and mmpipe-two 1\.0"):
         mmpipe.load({"nlp": {"lang": "en", "pipeline": ["tone"]}, "components": {"tone": {"factory": "tone"}}})
 
 
@@ -213,7 +213,7 @@ def test_who_is_let_in_is_decided_before_import(environ: dict[str, str], loaded:
 def test_a_wanted_plugin_that_is_not_installed() -> None:
     registry = discover(environ={"MMPIPE_PLUGINS": "nowhere"})
     assert [p.name for p in registry.plugins if p.status == "missing"] == ["nowhere"]
-    with pytest.raises(mmpipe.PluginError, match="nowhere.*not installed"):
+    with pytest.raises(mmpipe.PluginError, match=r"nowhere.*not installed"):
         registry.get("components", "x")
 
 

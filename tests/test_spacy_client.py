@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import random
@@ -30,8 +31,9 @@ TEXTS = [
     "",
     "The quick brown fox jumps over the lazy dog.",
 ]
-SNAPSHOT = '''
-def snapshot(doc):
+
+
+def snapshot(doc: Doc) -> dict[str, Any]:
     """Everything that mmpipe writes to a Doc, as plain data."""
     return {
         "text": doc.text,
@@ -42,9 +44,6 @@ def snapshot(doc):
             for key, group in doc.spans.items()
         },
     }
-'''
-exec(SNAPSHOT)
-snapshot: Callable[[Doc], dict[str, Any]]
 
 
 def pipeline(sentiment: str | Path, summary: str | Path, **changes: Any) -> dict[str, Any]:
@@ -88,7 +87,12 @@ def expected(config: dict[str, Any]) -> list[dict[str, Any]]:
 def run_python(code: str, *arguments: Any, timeout_seconds: float = 120) -> Any:
     """What a fresh interpreter prints, as JSON. Ends it, and whatever it forked, when it hangs."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SNAPSHOT + code, *map(str, arguments)],
+        [
+            sys.executable,
+            "-c",
+            f"from __future__ import annotations\n{inspect.getsource(snapshot)}\n{code}",
+            *map(str, arguments),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

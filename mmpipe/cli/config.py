@@ -13,7 +13,8 @@ def config(context: typer.Context, pipeline: PipelineArgument) -> None:
     overrides = only_overrides(context.args)
     from mmpipe.loading import load
 
-    print(load(pipeline, overrides, weights=False).config.to_str())
+    # spaCy's own defaults refer to each other: ${system.seed}.
+    print(load(pipeline, overrides, weights=False).config.interpolate().to_str())
 
 
 config.context_settings = WITH_OVERRIDES  # type: ignore[attr-defined]

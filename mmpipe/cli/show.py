@@ -27,7 +27,7 @@ def show(
     records = _read(results)
     if not records:
         raise NoInputError("no results", where=str(results), next_step="name what `mmpipe run` wrote")
-    console = Console()
+    console = Console(markup=False, highlight=False)
     fields = [name for name in ("sentiment", "summary") if any(name in record for record in records)]
     table = Table(show_lines=True, expand=True)
     table.add_column("id", no_wrap=True)

@@ -92,12 +92,21 @@ def _read_cfg(text: str) -> Any:
     before it, and a comment behind a value."""
     lines = [_without_comment(line) for line in text.split("\n")]
     try:
-        return Config().from_str("\n".join(_with_parents(lines)), interpolate=False)
+        return _unescaped(Config().from_str("\n".join(_with_parents(lines)), interpolate=False))
     except ConfigValidationError:
         # Told again from the text as it stands, so that line numbers are the user's own.
         return Config().from_str("\n".join(lines), interpolate=False)
     except KeyError as error:
         raise ValueError(f"a section [{error.args[0]}.*] stands before its parent [{error.args[0]}]") from None
+
+
+def _unescaped(value: Any) -> Any:
+    """`$$` stands for `$`: confection writes it so, and reads it so only where it interpolates."""
+    if isinstance(value, Mapping):
+        return {key: _unescaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unescaped(item) for item in value]
+    return re.sub(r"\$\$(?!\{)", "$", value) if isinstance(value, str) else value
 
 
 def _with_parents(lines: list[str]) -> Iterator[str]:

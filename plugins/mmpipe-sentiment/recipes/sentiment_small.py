@@ -1,13 +1,19 @@
 """Train ``mmpipe/sentiment-small`` and write the overlay that ships with the plugin.
 
-    python sentiment_small.py --data DATA --out ../src/mmpipe_sentiment/models/sentiment-small
+    python sentiment_small.py --data DATA --out first --checkpoint first.pt
+    python sentiment_small.py --data DATA --out second --checkpoint second.pt \\
+        --stage passages --start-from first --epochs 1 --lr 4e-5
+    python sentiment_small.py --data DATA --out ../src/mmpipe_sentiment/models/sentiment-small --checkpoint third.pt \\
+        --stage ordinary --start-from second --epochs 1 --lr 3e-5 --decay 0.98
 
 DATA holds ``sentiment/`` (Stanford Sentiment Treebank as gzipped JSON lines; Socher et al. 2013, "Recursive
 Deep Models for Semantic Compositionality Over a Sentiment Treebank") and ``qa/`` (SQuADShifts, Wikipedia
 part; Miller et al. 2020), whose sentences serve as facts without a sentiment.
 
-The model is Hugging Face's ``BertForSequenceClassification`` on all-MiniLM-L6-v2 (Wang et al. 2020,
-"MiniLM"). The embeddings stay frozen, so only encoder, pooler and classifier ship, in half precision.
+The first stage learns from phrases and sentences. The second one adds passages, several sentences joined,
+because ordinary reviews have more than one; the third adds sentences about other things than films. The model is
+Hugging Face's ``BertForSequenceClassification`` on all-MiniLM-L6-v2 (Wang et al. 2020, "MiniLM"). The embeddings
+stay frozen, so only encoder, pooler and classifier ship, in half precision.
 
 * Soft targets from the five grades, a form of label smoothing (Szegedy et al. 2016); neutral is 0.5.
 * An exponential moving average of the weights (Polyak & Juditsky 1992) is saved; no checkpoint is selected.
@@ -16,33 +22,21 @@ The model is Hugging Face's ``BertForSequenceClassification`` on all-MiniLM-L6-v
 """
 
 import argparse
-import gzip
 import hashlib
 import importlib.util
 import json
-import random
-import re
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from sentiment_small_data import DRAWN, draw_epochs, read_rows
 from torch.nn import functional as F
-from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
-from transformers import PreTrainedTokenizerBase as Tokenizer
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, PreTrainedTokenizerBase
 
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-TARGETS = (0.02, 0.15, 0.5, 0.85, 0.98)  # probability of "positive" for each grade
 FROZEN = "bert.embeddings."
-Example = tuple[str, float]  # text, probability of "positive"
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read a gzipped JSON-lines file."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 def sha256(path: Path) -> str:
@@ -59,58 +53,6 @@ def find_base() -> Path:
     if sha256(base / "model.safetensors") != BASE_SHA256:
         raise SystemExit(f"{base} holds other weights than the recipe was written for")
     return base
-
-
-def ordinary_spelling(text: str) -> str:
-    """Undo treebank tokenisation: brackets, quotes, clitics and the spaces before punctuation."""
-    text = text.replace("-LRB-", "(").replace("-RRB-", ")").replace("`` ", '"').replace(" ''", '"')
-    text = re.sub(r" (n't|'(?:s|re|ve|ll|d|m)\b)", r"\1", text, flags=re.I)
-    text = re.sub(r"(^| )` ", r"\1'", text)
-    text = re.sub(r"\b(can) not\b", r"\1not", text, flags=re.I)
-    return re.sub(r"\( ", "(", re.sub(r" ([.,;:!?)%]|\.\.\.)(?=[ \"')]|$)", r"\1", text))
-
-
-def augment(text: str, rng: random.Random) -> str:
-    """Vary what carries no sentiment: the final full stop, and treebank or ordinary spelling."""
-    if text.endswith(" .") and rng.random() < 0.15:
-        text = text[:-2]
-    elif text[-1:].isalnum() and rng.random() < 0.25:
-        text += " ."
-    return ordinary_spelling(text) if rng.random() < 0.5 else text
-
-
-def wiki_sentences(path: Path) -> list[str]:
-    """Return the distinct sentences of 5 to 30 words in the paragraphs of a SQuADShifts file."""
-    contexts = sorted({row["context"] for row in read_rows(path)})
-    sentences = (s.strip() for text in contexts for s in re.split(r"(?<=[a-z0-9]\.) (?=[A-Z])", text))
-    return sorted({s for s in sentences if s.endswith(".") and 5 <= len(s.split()) <= 30})
-
-
-def draw_epochs(data: Path, epochs: int, size: int, seed: int) -> list[list[Example]]:
-    """Draw the batches of all epochs: whole sentences, and a fresh share of phrases and facts each time.
-
-    A batch holds texts of similar length: texts are sorted inside pools of 50 batches, batches then shuffled.
-    """
-    phrases, sentences = (
-        [(row["text"], TARGETS[row["label"]]) for row in read_rows(data / "sentiment" / name)]
-        for name in ("phrases5_train.jsonl.gz", "sst5_train.jsonl.gz")
-    )
-    polar = [phrase for phrase in phrases if phrase[1] != 0.5]
-    neutral = [phrase for phrase in phrases if phrase[1] == 0.5]
-    facts = [(text, 0.5) for text in wiki_sentences(data / "qa" / "squadshifts_new_wiki.jsonl.gz")]
-    plan: list[list[Example]] = []
-    for epoch in range(epochs):
-        rng = random.Random(seed * 1000 + epoch)
-        drawn = sentences + rng.sample(polar, 60_000) + rng.sample(neutral, 12_000) + rng.sample(facts, 2_000)
-        drawn = [(augment(text, rng), target) for text, target in drawn]
-        rng.shuffle(drawn)
-        pools = [drawn[i : i + size * 50] for i in range(0, len(drawn), size * 50)]
-        for pool in pools:
-            pool.sort(key=lambda example: len(example[0]))
-        batches = [pool[i : i + size] for pool in pools for i in range(0, len(pool), size)]
-        random.Random(seed * 1000 + epoch).shuffle(batches)
-        plan += batches
-    return plan
 
 
 def build(base: Path) -> BertForSequenceClassification:
@@ -156,7 +98,7 @@ def load(base: Path, out: Path) -> BertForSequenceClassification:
 
 
 @torch.inference_mode()
-def positive(model: BertForSequenceClassification, tok: Tokenizer, texts: list[str]) -> list[float]:
+def positive(model: BertForSequenceClassification, tok: PreTrainedTokenizerBase, texts: list[str]) -> list[float]:
     """Return the probability of "positive" for each text."""
     scores: list[float] = []
     for i in range(0, len(texts), 32):
@@ -166,11 +108,11 @@ def positive(model: BertForSequenceClassification, tok: Tokenizer, texts: list[s
     return scores
 
 
-def train(args: argparse.Namespace, base: Path, tok: Tokenizer) -> None:
+def train(args: argparse.Namespace, base: Path, tok: PreTrainedTokenizerBase) -> None:
     """Train, with a checkpoint every ``--every`` steps to resume from, and save the averaged weights."""
     torch.manual_seed(args.seed)
-    model = build(base).train()
-    plan = draw_epochs(args.data, args.epochs, args.batch, args.seed)
+    model = (load(base, args.start_from) if args.start_from else build(base)).train()
+    plan = draw_epochs(args.data, args.epochs, args.batch, args.seed, args.stage)
     total, warm = len(plan), max(1, int(0.06 * len(plan)))
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     vectors = [p for p in model.parameters() if p.requires_grad and p.ndim == 1]
@@ -190,7 +132,7 @@ def train(args: argparse.Namespace, base: Path, tok: Tokenizer) -> None:
     start = time.monotonic()
     for step, batch in enumerate(plan[first:], start=first + 1):
         texts = [text for text, _ in batch]
-        inputs = tok(texts, padding=True, truncation=True, max_length=96, return_tensors="pt")
+        inputs = tok(texts, padding=True, truncation=True, max_length=192, return_tensors="pt")
         up = torch.tensor([target for _, target in batch])
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model(**inputs).logits
@@ -218,6 +160,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds sentiment/ and qa/")
     parser.add_argument("--out", type=Path, required=True, help="folder of the finished model")
     parser.add_argument("--checkpoint", type=Path, default="sentiment_small.pt", help="file to resume from")
+    parser.add_argument("--stage", choices=list(DRAWN), default="phrases")
+    parser.add_argument("--start-from", type=Path, help="folder of the model that the first stage saved")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=7e-5)

@@ -1,0 +1,54 @@
+"""`mmpipe validate`, `config`, `plugins` and `info`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confection import Config
+from spacy.util import load_model_from_config
+
+TREE = {
+    "nlp": {"lang": "en", "pipeline": ["sentencizer", "tone"]},
+    "components": {"tone": {"factory": "mmpipe_sentiment"}},
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(TREE))
+    return path
+
+
+def test_validate(mmpipe: Callable, file: Path) -> None:
+    assert mmpipe("validate", file).out == "valid\n"
+    found = mmpipe("validate", file, "--nlp.batchsize", "3", "--components.tone.feild=x")
+    assert found.code == 3
+    assert "nlp.batchsize: unknown setting\n  next: did you mean 'batch_size'?" in found.out
+    assert "components.tone.feild: unknown setting (value 'x')\n  next: did you mean 'field'?" in found.out
+
+
+def test_config_prints_what_spacy_loads(mmpipe: Callable, file: Path, tmp_path: Path) -> None:
+    printed = mmpipe("config", file, "--components.tone.field=mood").out
+    config = Config().from_str(printed)
+    assert config["components"]["tone"]["field"] == "mood"
+    assert load_model_from_config(config, auto_fill=False).pipe_names == ["sentencizer", "tone"]
+    (tmp_path / "again.cfg").write_text(printed, "utf-8")
+    assert mmpipe("config", tmp_path / "again.cfg").out == printed
+    assert mmpipe("validate", tmp_path / "again.cfg").out == "valid\n"
+
+
+def test_plugins_list(mmpipe: Callable) -> None:
+    listed = {entry["distribution"]: entry for entry in json.loads(mmpipe("plugins", "list", "--json").out)}
+    assert listed["mmpipe-sentiment"]["provides"]["components"] == ["mmpipe_sentiment"]
+    assert "mmpipe-sentiment" in mmpipe("plugins", "list").out
+
+
+def test_info(mmpipe: Callable) -> None:
+    found = json.loads(mmpipe("info", "--json").out)
+    assert found["versions"]["mmpipe"] and found["devices"][-1]["device"] == "cpu"
+    assert all(device["precision"] in ("fp32", "bf16") and device["reason"] for device in found["devices"])
+    assert "cpu" in mmpipe("info").out
