@@ -103,10 +103,10 @@ def _restore(nlp: Language, components: Mapping[str, Any], folder: Path) -> None
     renamed = []
     for name, block in components.items():
         old, new = (tree.get("model") or {} for tree in (saved.get(name, {}), block))
-        if any(old.get(key) != new.get(key) for key in which):
+        if name not in saved or any(old.get(key) != new.get(key) for key in which):
             renamed.append(name)
     nlp.from_disk(folder, exclude=renamed)
-    for name, pipe in nlp.pipeline:
+    for name, pipe in nlp.components:
         if isinstance(pipe, TransformerPipe):
             pipe.cfg.update({key: value for key, value in components[name].items() if key in pipe.cfg})
             set_extension(pipe.field)

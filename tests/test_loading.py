@@ -111,6 +111,21 @@ def test_a_model_named_in_an_override_takes_the_place_of_the_saved_one(saved: Pa
     assert len(nlp(TEXT).spans["summary"]) == 2
 
 
+def test_a_component_can_join_a_saved_pipeline_and_a_disabled_one_be_changed(saved: Path) -> None:
+    nlp = mmpipe.load(
+        saved,
+        {
+            "nlp.pipeline": ["sentencizer", "mood", "summary", "rules"],
+            "nlp.disabled": ["summary"],
+            "components.rules": {"factory": "entity_ruler"},
+            "components.summary.n_sentences": 1,
+        },
+    )
+    assert nlp.pipe_names == ["sentencizer", "mood", "rules"]
+    nlp.enable_pipe("summary")
+    assert len(nlp(TEXT)._.summary["sentences"]) == 1
+
+
 def test_faults_come_before_weights(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmpipe.component.TransformerPipe.load_weights", lambda self: pytest.fail("loaded"))
     with pytest.raises(mmpipe.ConfigError) as caught:

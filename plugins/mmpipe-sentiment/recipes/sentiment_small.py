@@ -4,7 +4,7 @@
     python sentiment_small.py --data DATA --out second --checkpoint second.pt \\
         --stage passages --start-from first --epochs 1 --lr 4e-5
     python sentiment_small.py --data DATA --out ../src/mmpipe_sentiment/models/sentiment-small --checkpoint third.pt \\
-        --stage ordinary --start-from second --epochs 1 --lr 3e-5 --decay 0.98
+        --stage ordinary --start-from second --epochs 1 --lr 3e-5 --decay 0.98 --average first 0.1 --average second 0.2
 
 DATA holds ``sentiment/`` (Stanford Sentiment Treebank as gzipped JSON lines; Socher et al. 2013, "Recursive
 Deep Models for Semantic Compositionality Over a Sentiment Treebank") and ``qa/`` (SQuADShifts, Wikipedia
@@ -89,6 +89,17 @@ def save(model: BertForSequenceClassification, weights: dict[str, torch.Tensor],
     (out / "overlay.json").write_text(json.dumps(sums, indent=2) + "\n", encoding="utf-8")
 
 
+def average(earlier: list[tuple[Path, float]], out: Path) -> dict[str, torch.Tensor]:
+    """Return the mean of the overlay in `out` and those of earlier stages, each of these with its share.
+
+    Weights of one line of fine-tuning can be averaged, and keep what each stage did well (Wortsman et al. 2022,
+    "Robust fine-tuning of zero-shot models").
+    """
+    shares = [*earlier, (out, 1.0 - sum(share for _, share in earlier))]
+    overlays = [(load_file(folder / "overlay.safetensors"), share) for folder, share in shares]
+    return {name: sum(share * overlay[name].float() for overlay, share in overlays) for name in overlays[0][0]}
+
+
 def load(base: Path, out: Path) -> BertForSequenceClassification:
     """Load the model exactly as it ships: backbone plus overlay, in single precision."""
     model = build(base)
@@ -162,6 +173,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default="sentiment_small.pt", help="file to resume from")
     parser.add_argument("--stage", choices=list(DRAWN), default="phrases")
     parser.add_argument("--start-from", type=Path, help="folder of the model that the first stage saved")
+    parser.add_argument(
+        "--average", nargs=2, action="append", metavar=("FOLDER", "SHARE"), help="an earlier stage's part in the result"
+    )
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=7e-5)
@@ -174,6 +188,9 @@ def main() -> None:
     base = find_base()
     tok = AutoTokenizer.from_pretrained(base)
     train(args, base, tok)
+    if args.average:
+        earlier = [(Path(folder), float(share)) for folder, share in args.average]
+        save(load(base, args.out), average(earlier, args.out), args.out)
     rows = read_rows(args.data / "sentiment/sst2_dev.jsonl.gz")
     scores = positive(load(base, args.out), tok, [row["text"] for row in rows])
     hits = sum((score > 0.5) == bool(row["label"]) for score, row in zip(scores, rows, strict=True))

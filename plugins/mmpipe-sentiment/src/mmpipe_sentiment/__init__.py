@@ -20,7 +20,7 @@ def mmpipe_models() -> Iterable[mmpipe.ModelSpec]:
     yield mmpipe.ModelSpec(
         "mmpipe/sentiment-small",
         Path(__file__).parent / "models" / "sentiment-small",
-        licence="see card: trained on data published for research",
+        licence="Apache-2.0; trained on data published for research, see card",
         summary="negative or positive, English",
     )
 

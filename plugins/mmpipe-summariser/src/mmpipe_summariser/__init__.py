@@ -22,7 +22,7 @@ def mmpipe_models() -> Iterable[mmpipe.ModelSpec]:
     yield mmpipe.ModelSpec(
         "mmpipe/summary-small",
         Path(__file__).parent / "models" / "summary-small",
-        licence="see card: trained on data published for research",
+        licence="for research: trained on BBC News Summary, see card",
         summary="picks sentences, English",
     )
 
