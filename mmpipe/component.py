@@ -16,7 +16,7 @@ from typing import Any
 import srsly
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, Token
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Model
@@ -27,6 +27,7 @@ from mmpipe.models.reference import Reference
 from mmpipe.models.transformer import shim_of
 
 _MODEL_FOLDER = "model"
+_OPENING = frozenset("\"'“‘«‹„([{")
 
 
 class TransformerPipe(TrainablePipe):
@@ -165,14 +166,24 @@ class TransformerPipe(TrainablePipe):
 def sentences(doc: Doc) -> list[Span]:
     """The sentences of a Doc, without the white space around them; blank ones are left out.
 
+    An opening quotation mark or bracket that a sentence splitter left at the end of a sentence begins the next one.
     Raises ValueError (spaCy's E030) where nothing has set sentence boundaries.
     """
-    spans = []
+    spans, left_over = [], None
     for sent in doc.sents if len(doc) else ():
         words = [token.i for token in sent if not token.is_space]
+        if words and left_over is not None:
+            words.insert(0, left_over)
         if words:
+            left_over = words.pop() if len(words) > 1 and _opens(doc[words[-1]]) else None
             spans.append(doc[words[0] : words[-1] + 1])
     return spans
+
+
+def _opens(token: Token) -> bool:
+    """Whether a token is a mark that belongs to the word behind it, going by the spaces around it."""
+    is_mark = token.text in _OPENING and not token.whitespace_ and token.i + 1 < len(token.doc)
+    return is_mark and bool(token.nbor(-1).whitespace_ or token.nbor(-1).is_space)
 
 
 def ensure_sentences(nlp: Language, name: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from mmpipe.component import TransformerPipe
+from mmpipe.component import TransformerPipe, sentences
 from mmpipe.errors import ModelError, RecordError
 from mmpipe.models.classifier import SequenceClassifier
 
@@ -208,3 +208,23 @@ def test_provenance(pipe, tiny):
     assert json.loads(json.dumps(made)) == made
     assert (made["model"], made["device"], made["precision"]) == (tiny("bert", labels=LABELS), "cpu", "fp32")
     assert len(made["weights_sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            'He said no. "I will not go," he added. She left.',
+            ["He said no.", '"I will not go," he added.', "She left."],
+        ),
+        ('"No." (He left.) "Yes!"', ['"No."', "(He left.)", '"Yes!"']),
+        ("One. \n\n Two.  ", ["One.", "Two."]),
+        ('A "', ['A "']),
+        ('"', ['"']),
+        (" \n ", []),
+    ],
+)
+def test_sentences_keep_their_marks(text, expected):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    assert [span.text for span in sentences(nlp(text))] == expected

@@ -207,8 +207,9 @@ def test_every_fault_is_listed() -> None:
 
 
 def test_every_factory_of_spacy_is_valid_with_its_defaults() -> None:
-    # The default of nn_labeller names an architecture that spaCy no longer has.
-    names = [name for name in Language().factory_names if not name.startswith("test_") and name != "nn_labeller"]
+    # The default of nn_labeller names an architecture that spaCy no longer has; "en.x" is how spaCy keys an English x.
+    known = [name for name in Language().factory_names if "." not in name and not name.startswith("test_")]
+    names = [name for name in known if name != "nn_labeller"]
     for name in names:
         found = faults({"nlp": {"lang": "en", "pipeline": [name]}})
         assert not [fault for fault in found if "requires" not in fault.what], name
