@@ -31,9 +31,9 @@ def show(
     fields = [name for name in ("sentiment", "summary") if any(name in record for record in records)]
     table = Table(show_lines=True, expand=True)
     table.add_column("id", no_wrap=True)
-    table.add_column("text", ratio=3)
+    table.add_column("text", ratio=3, overflow="fold")
     for name in fields:
-        table.add_column(name, ratio=4 if name == "summary" else None)
+        table.add_column(name, ratio=4 if name == "summary" else None, overflow="fold")
     for record in records[:limit]:
         cells = (str(record.get("id", "")), _short(record), *(_cell(record.get(name)) for name in fields))
         table.add_row(*map(Text, cells))  # Text, for in a text [b] is no markup.
