@@ -122,8 +122,9 @@ def _tidy(failed: Path | None, progress: Progress) -> None:
 
 def _told(progress: Progress, output: str, failed: Path | None) -> str:
     rate = progress.n_read / max(progress.seconds, 1e-9)
+    noun = "record" if progress.n_read == 1 else "records"
     text = (
-        f"{progress.n_read:,} record{'s' * (progress.n_read != 1)} read in {progress.seconds:.1f} s ({rate:,.1f} a second): "
+        f"{progress.n_read:,} {noun} read in {progress.seconds:.1f} s ({rate:,.1f} a second): "
         f"{progress.n_written:,} written to {'standard output' if output == '-' else output}"
     )
     if progress.n_failed:
