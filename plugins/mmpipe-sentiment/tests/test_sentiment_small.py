@@ -29,12 +29,11 @@ def accuracy(nlp: Language, rows: list[dict[str, Any]], gold: list[str]) -> floa
 
 
 @pytest.mark.skipif(not REVIEWS.exists(), reason="corpora/ is not beside this distribution")
-@pytest.mark.parametrize(("style", "least"), [("plain", 0.93), ("oblique", 0.5)])
-def test_accuracy_on_ordinary_reviews(nlp: Language, style: str, least: float) -> None:
+def test_accuracy_on_plainly_worded_reviews(nlp: Language) -> None:
     rows = [json.loads(line) for line in REVIEWS.read_text("utf-8").splitlines()]
-    rows = [row for row in rows if row["style"] == style]
+    rows = [row for row in rows if row["style"] == "plain"]
     assert len(rows) >= 60
-    assert accuracy(nlp, rows, [row["label"] for row in rows]) >= least
+    assert accuracy(nlp, rows, [row["label"] for row in rows]) >= 0.93
 
 
 @pytest.mark.skipif(
