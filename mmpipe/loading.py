@@ -64,7 +64,8 @@ def build(pipeline: Pipeline, *, device: str | None = None) -> Language:
         for block in pipeline.config["components"].values():
             model = block.get("model")
             if isinstance(model, dict) and str(model.get("@architectures", "")).startswith("mmpipe."):
-                model.setdefault("device", device)
+                # A saved pipeline's config spells the default out.
+                model["device"] = device if model.get("device", "auto") == "auto" else model["device"]
     try:
         with _told_by_logging():
             nlp = load_model_from_config(pipeline.config, auto_fill=True, validate=True)

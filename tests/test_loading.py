@@ -78,7 +78,9 @@ def test_a_disabled_component_loads_no_weights(config: dict[str, Any]) -> None:
     assert (has_weights(nlp, "mood"), has_weights(nlp, "summary")) == (False, True)
 
 
-def test_device_is_for_models_that_name_none(config: dict[str, Any]) -> None:
+def test_device_is_for_models_that_name_none(config: dict[str, Any], saved: Path) -> None:
+    of_saved = mmpipe.load(saved, device="meta", weights=False)
+    assert of_saved.config["components"]["mood"]["model"]["device"] == "meta"
     nlp = mmpipe.load(config, device="meta", weights=False)
     assert nlp.config["components"]["mood"]["model"]["device"] == "meta"
     assert nlp.config["components"]["summary"]["model"]["device"] == "cpu"
