@@ -407,7 +407,13 @@ class TestPlugins:
         environ = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
         arguments = [sys.executable, "-m", "mmpipe", "run", "slow.json", "in.jsonl", "-o", "out.jsonl", "-b", "1"]
         with subprocess.Popen(
-            arguments, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            arguments,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Where the tests run in the background, they hand down SIGINT as ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as running:
             assert running.stdout is not None and running.stderr is not None
             assert running.stdout.readline() == "working\n"
