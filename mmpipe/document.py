@@ -7,10 +7,8 @@ pixels) in `doc._.media`, so that `Doc.to_bytes`, `DocBin` and worker processes 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import mimetypes
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from mmpipe.errors import ConfigError, RecordError
+from mmpipe.media.policy import MediaPolicy
+from mmpipe.media.reference import make_reference
 
 RECORD, MEDIA = "record", "media"
 _OWN = frozenset({RECORD, MEDIA})
@@ -50,7 +50,7 @@ def make_doc(nlp: Language, record: Mapping[str, Any] | str, *, root: Path | str
     """The Doc of a record, tokenized and not yet processed: `nlp(make_doc(nlp, record))`.
 
     record: a JSON object as described above, or a text. A record without text gives an empty Doc.
-    root: the folder that image paths are relative to, and must stay inside.
+    root: the folder that image paths are relative to, and must stay inside unless a component's `roots` allow others.
     text_key: the key that holds the text.
     Raises RecordError, naming the record's id and the key, where a value is of the wrong type, a text is
     longer than `nlp.max_length` characters or not valid Unicode, or a file is not there.
@@ -77,7 +77,11 @@ def make_doc(nlp: Language, record: Mapping[str, Any] | str, *, root: Path | str
     _register(MEDIA)
     doc = nlp.make_doc(text or "")
     doc._.set(RECORD, _plain(dict(record), where))
-    doc._.set(MEDIA, [_reference(path, Path(root), where) for path in _images(record, where)])
+    if paths := _images(record, where):
+        policy = media_policy(nlp)
+        doc._.set(MEDIA, [make_reference(path, Path(root), policy, where) for path in paths])
+    else:
+        doc._.set(MEDIA, [])
     return doc
 
 
@@ -90,6 +94,27 @@ def make_docs(
 ) -> Iterator[Doc]:
     """The stream form: `nlp.pipe(mmpipe.make_docs(nlp, records))`. Arguments and errors as `make_doc`."""
     return (make_doc(nlp, record, root=root, text_key=text_key) for record in records)
+
+
+def media_policy(nlp: Language) -> MediaPolicy:
+    """What the pipeline's components that open media (`media_policy` is theirs to have) allow between them."""
+    own = (getattr(pipe, "media_policy", None) for _, pipe in nlp.components)
+    return MediaPolicy.union(policy for policy in own if policy is not None)
+
+
+def media_of(doc: Doc) -> list[dict[str, Any]]:
+    """The media references of a Doc, in the record's order; none where it was not made by `make_doc`."""
+    return list(_stored(doc, MEDIA) or ())
+
+
+def record_of(doc: Doc) -> dict[str, Any]:
+    """The record of a Doc; empty where it was not made by `make_doc`."""
+    return dict(_stored(doc, RECORD) or {})
+
+
+def place_of(doc: Doc) -> str:
+    """How errors name the record of a Doc."""
+    return _where(_stored(doc, RECORD) or {})
 
 
 def to_record(doc: Doc, fields: Sequence[str] | None = None) -> dict[str, Any]:
@@ -123,6 +148,11 @@ def to_record(doc: Doc, fields: Sequence[str] | None = None) -> dict[str, Any]:
 
 def _is_field(key: Any) -> bool:
     return isinstance(key, tuple) and len(key) == 4 and key[0] == "._." and key[2] is None
+
+
+def _stored(doc: Doc, name: str) -> Any:
+    """The value of `doc._.<name>`, also in a process that has not registered it, such as one that reads a DocBin."""
+    return doc.user_data.get(("._.", name, None, None))
 
 
 def _where(record: Mapping[str, Any]) -> str:
@@ -178,34 +208,6 @@ def _plain(value: Any, where: str, name: str | None = None, depth: int = 0) -> A
 def _images(record: Mapping[str, Any], where: str) -> list[str]:
     _check_strings(record, "image", "images", where)
     return [*([record["image"]] if record.get("image") else []), *(record.get("images") or ())]
-
-
-def _reference(path: str, root: Path, where: str) -> dict[str, Any]:
-    """A media reference: path as written, SHA-256, media type, size in bytes."""
-    root = root.resolve()
-    try:
-        file = (root / path).resolve()
-        if not file.is_relative_to(root):
-            raise RecordError(
-                f"image {path!r} lies outside the corpus folder",
-                where=where,
-                next_step=f"move it below {root.name}/",
-            )
-        data = file.read_bytes()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise RecordError(
-            f"image {path!r} cannot be read: {why}",
-            where=where,
-            next_step="paths are relative to the corpus file",
-        ) from None
-    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    return {
-        "path": path,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "media_type": media_type,
-        "size": len(data),
-    }
 
 
 def dumps(result: Mapping[str, Any]) -> str:

@@ -16,7 +16,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
 from mmpipe import ConfigError, RecordError, make_doc, make_docs, to_record
-from mmpipe.document import MAX_DEPTH, dumps, set_extension, spacy_annotations
+from mmpipe.document import MAX_DEPTH, dumps, media_of, set_extension, spacy_annotations
+from mmpipe.media.policy import MediaPolicy
 
 NLP = spacy.blank("en")
 SCALARS = (
@@ -176,9 +177,16 @@ def test_media_are_references(corpus: Path) -> None:
     data = {"img/a.png": b"\x89PNG one", "b.jpg": b"", "img/../c": b"?"}
     kinds = ["image/png", "image/jpeg", "application/octet-stream"]
     assert doc._.media == [
-        {"path": path, "sha256": hashlib.sha256(data[path]).hexdigest(), "media_type": kind, "size": len(data[path])}
+        {
+            "path": path,
+            "root": str(corpus),
+            "sha256": hashlib.sha256(data[path]).hexdigest(),
+            "media_type": kind,
+            "size": len(data[path]),
+        }
         for path, kind in zip(data, kinds, strict=True)
     ]
+    assert media_of(through_docbin(doc)) == media_of(doc) == doc._.media
     assert through_bytes(doc)._.media == doc._.media
     assert list(through_docbin(doc)._.media) == doc._.media
     assert to_record(doc) == record
@@ -188,13 +196,13 @@ def test_media_are_references(corpus: Path) -> None:
     ("path", "said"),
     [
         ("none.png", "cannot be read: No such file"),
-        ("img", "cannot be read: Is a directory"),
+        ("img", "cannot be read: it is a folder"),
         ("../outside.png", "lies outside the corpus folder"),
         ("link.png", "lies outside the corpus folder"),
         ("/etc/hostname", "lies outside the corpus folder"),
         ("a\x00b", "cannot be read"),
         ("x" * 5_000, "cannot be read"),
-        ("https://example.org/a.png", "cannot be read"),
+        ("https://example.org/a.png", "allow_urls is not set"),
     ],
 )
 @pytest.mark.parametrize("key", ["image", "images"])
@@ -204,6 +212,34 @@ def test_media_that_cannot_be_had_are_errors(corpus: Path, key: str, path: str, 
     assert said in str(caught.value)
     assert str(caught.value).startswith("record 9: ")
     assert caught.value.next_step
+
+
+def test_what_the_components_of_a_pipeline_allow_is_allowed(corpus: Path) -> None:
+    """Between them: one has the roots, another the larger limit."""
+
+    class Opener:
+        def __init__(self, **limits: Any) -> None:
+            self.media_policy = MediaPolicy(**limits)
+
+        def __call__(self, doc: Doc) -> Doc:
+            return doc
+
+    nlp = spacy.blank("en")
+    record = {"images": ["../outside.png", "img/a.png"]}
+    for roots, max_bytes, said in [((), 100, "outside"), ((str(corpus.parent),), 7, "max_bytes = 7")]:
+        opener = Opener(roots=roots, max_bytes=max_bytes)
+        Language.component("mmpipe_test_opener", func=opener)
+        nlp = spacy.blank("en")
+        nlp.add_pipe("mmpipe_test_opener")
+        with pytest.raises(RecordError, match=said):
+            make_doc(nlp, record, root=corpus)
+    Language.component("mmpipe_test_larger", func=Opener(max_bytes=8))
+    nlp.add_pipe("mmpipe_test_larger")
+    assert [found["size"] for found in media_of(make_doc(nlp, record, root=corpus))] == [6, 8]
+
+
+def test_a_doc_of_spacys_own_has_no_media() -> None:
+    assert media_of(NLP("a text")) == []
 
 
 # Fields
