@@ -11,32 +11,40 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import srsly
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc, Span, Token
+from spacy.training import Example
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from mmpipe.document import set_extension
+from mmpipe.document import RECORD, set_extension
 from mmpipe.errors import ModelError
+from mmpipe.learning import LearningPipe
 from mmpipe.models.reference import Reference
-from mmpipe.models.transformer import shim_of
+from mmpipe.models.transformer import has_shim, shim_of
+from mmpipe.plugins import get_plugins
 
-_MODEL_FOLDER = "model"
+_MODEL_FOLDER, _THINC_FILE, _CALIBRATION = "model", "thinc.msgpack", "calibration.json"
 _OPENING = frozenset("\"'“‘«‹„([{")
 
 
-class TransformerPipe(TrainablePipe):
+class TransformerPipe(LearningPipe):
     """Base of mmpipe's components.
 
     vocab, model, name: as for any spaCy pipe; the model is one of mmpipe's architectures.
     field: the result goes to `doc._.<field>`; the extension is registered unless something has already.
-    save_weights: `to_disk` writes the weights; otherwise a reference pinned by the SHA-256 of the weights.
+    save_weights: `to_disk` writes the weights; otherwise a reference pinned by the SHA-256 of the weights. Weights
+        that have been trained are written in any case.
+
+    metric: the name of the metric that judges it (the hook `mmpipe_metrics`); None where nothing does.
     """
+
+    metric: ClassVar[str | None] = None
 
     def __init__(self, vocab: Vocab, model: Model, name: str, *, field: str, save_weights: bool = True, **cfg: Any):
         super().__init__(vocab, model, name, field=field, save_weights=save_weights, **cfg)
@@ -47,18 +55,20 @@ class TransformerPipe(TrainablePipe):
         return self.cfg["field"]
 
     @property
-    def is_trainable(self) -> bool:
-        return False
+    def provenance(self) -> dict[str, Any]:
+        """What its results are made with; see TransformerShim.provenance. {} for a model without a checkpoint."""
+        return shim_of(self.model).provenance if has_shim(self.model) else {}
 
     @property
-    def provenance(self) -> dict[str, Any]:
-        """What its results are made with; see TransformerShim.provenance."""
-        return shim_of(self.model).provenance
+    def saves_weights(self) -> bool:
+        """Whether `to_disk` writes weights: the setting `save_weights`, and always once they have been trained."""
+        return self.cfg["save_weights"] or shim_of(self.model).trainer is not None
 
     def load_weights(self) -> None:
         """Bring the model into memory now. Raises ModelError where it cannot be found or used."""
-        shim = shim_of(self.model)
-        _ = shim.module, shim.tokenizer
+        if has_shim(self.model):
+            shim = shim_of(self.model)
+            _ = shim.module, shim.tokenizer
 
     def predict(self, docs: Iterable[Doc]) -> Sequence[Any]:
         """One prediction a document, in order; the documents stay as they are."""
@@ -92,17 +102,39 @@ class TransformerPipe(TrainablePipe):
         else:
             yield from docs
 
+    def score(self, examples: Iterable[Example], *, gold_key: str | None = None, **kwargs: Any) -> dict[str, float]:
+        """Figures of its metric over examples, each keyed `<component>_<figure>`; {} where no example has gold.
+
+        The gold stands in the record of the reference document. gold_key: the record's key that holds it, the
+        metric's own when None. kwargs: what spaCy's Scorer hands to every component. Raises RecordError where the
+        gold of a record is malformed.
+        """
+        if self.metric is None or not Doc.has_extension(RECORD):
+            return {}
+        metric, pairs = get_plugins().code("metrics", self.metric)(), []
+        for example in examples:
+            gold = metric.read_gold(example.reference._.get(RECORD) or {}, gold_key)
+            if gold is not None:
+                pairs += metric.pairs(gold, example.predicted._.get(self.field))
+        figures = metric.recounter(pairs)(np.arange(len(pairs))) if pairs else {}
+        return {f"{self.name}_{key}": value for key, value in figures.items()}
+
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Save the settings, and the weights as a Hugging Face folder with safetensors, or a pinned reference."""
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         srsly.write_json(folder / "cfg", self.cfg)
+        if self.model.attrs.get("temperature") is not None:
+            srsly.write_json(folder / _CALIBRATION, {"temperature": self.model.attrs["temperature"]})
         if "model" in exclude:
             return
         # Beside the old ones first: they may be what this component is yet to load.
         fresh = folder / f"{_MODEL_FOLDER}.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        if self.cfg["save_weights"]:
+        if not has_shim(self.model):
+            (folder / _THINC_FILE).write_bytes(self.model.to_bytes())
+            return
+        if self.saves_weights:
             fresh.mkdir()
             shim_of(self.model).to_disk(fresh)
         else:
@@ -117,6 +149,12 @@ class TransformerPipe(TrainablePipe):
         self.cfg.update(srsly.read_json(folder / "cfg"))
         set_extension(self.field)
         if "model" in exclude:
+            return self
+        # A temperature that the config names wins over the one saved.
+        if (folder / _CALIBRATION).exists() and self.model.attrs.get("temperature", 1.0) is None:
+            self.model.attrs["temperature"] = srsly.read_json(folder / _CALIBRATION)["temperature"]
+        if not has_shim(self.model):
+            self.model.from_bytes((folder / _THINC_FILE).read_bytes())
             return self
         shim = shim_of(self.model)
         if (folder / _MODEL_FOLDER).is_dir():

@@ -60,12 +60,7 @@ def load(
 
 def build(pipeline: Pipeline, *, device: str | None = None) -> Language:
     """The Language of a checked pipeline, its weights not loaded yet. Raises ConfigError for what spaCy refuses."""
-    if device is not None:
-        for block in pipeline.config["components"].values():
-            model = block.get("model")
-            if isinstance(model, dict) and str(model.get("@architectures", "")).startswith("mmpipe."):
-                # A saved pipeline's config spells the default out.
-                model["device"] = device if model.get("device", "auto") == "auto" else model["device"]
+    use_device(pipeline.config, device)
     try:
         with _told_by_logging():
             nlp = load_model_from_config(pipeline.config, auto_fill=True, validate=True)
@@ -95,6 +90,15 @@ def build(pipeline: Pipeline, *, device: str | None = None) -> Language:
             next_step="mend what it names; `--debug` shows the whole error",
         ) from error
     return nlp
+
+
+def use_device(config: Config, device: str | None) -> None:
+    """Set the device of every model of ours that names none, in place."""
+    for block in config["components"].values() if device is not None else ():
+        model = block.get("model")
+        if isinstance(model, dict) and str(model.get("@architectures", "")).startswith("mmpipe."):
+            # A saved pipeline's config spells the default out.
+            model["device"] = device if model.get("device", "auto") == "auto" else model["device"]
 
 
 def _restore(nlp: Language, components: Mapping[str, Any], folder: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 from pydantic import ConfigDict, ValidationError, create_model
 
@@ -33,6 +34,8 @@ def check_block(function: Callable, block: Mapping[str, Any], *, section: str, i
         # A block such as {"@architectures": ...} becomes an object later; it is checked on its own.
         if holds_function(block.get(name)):
             annotation = Any
+        elif Path in (annotation, *get_args(annotation)):
+            annotation = str | annotation  # A config has no paths of its own; confection makes one of a string.
         fields[name] = (
             annotation,
             ... if parameter.default is inspect.Parameter.empty else parameter.default,

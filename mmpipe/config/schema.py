@@ -183,10 +183,10 @@ def _component_faults(
         if key.startswith("@"):
             hint = "a component has a factory; @... belongs to a section below it, such as model"
             yield Fault(f"{section}.{key}", "not a setting of a component", hint)
-        yield from _function_faults(value, f"{section}.{key}")
+        yield from function_faults(value, f"{section}.{key}")
 
 
-def _function_faults(value: Any, section: str) -> Iterator[Fault]:
+def function_faults(value: Any, section: str) -> Iterator[Fault]:
     if not isinstance(value, Mapping):
         return
     if holds_function(value):
@@ -211,7 +211,7 @@ def _function_faults(value: Any, section: str) -> Iterator[Fault]:
             return
         yield from check_block(function, value, section=section, is_factory=False)
     for key, item in value.items():
-        yield from _function_faults(item, f"{section}.{key}")
+        yield from function_faults(item, f"{section}.{key}")
 
 
 def _names(kind: str) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,10 @@ import torch
 from torch import nn
 
 from mmpipe.errors import ModelError
+from mmpipe.models.adapter import without_adapter
+from mmpipe.models.heads import is_of_head, replace_heads, save_module
 from mmpipe.models.overlay import load_overlay
+from mmpipe.models.processor import FILES as PROCESSOR_FILES
 from mmpipe.models.reference import Files, Reference, sha256
 from mmpipe.models.steady import steady
 from mmpipe.runtime.cache import SharedCache
@@ -25,8 +29,8 @@ _MODULES: SharedCache[nn.Module] = SharedCache()
 # A tokenizer keeps its truncation and padding as state, so threads take turns.
 TOKENIZER_LOCK = threading.RLock()
 
-COMPANIONS = ("head.safetensors", "head.json")
-"""Files of ours that stand beside a checkpoint's own and are saved with it."""
+COMPANIONS = ("head.safetensors", "head.json", *PROCESSOR_FILES)
+"""Files of ours, and of a processor, that stand beside a checkpoint's own and are saved with it as they are."""
 
 
 class Checkpoint:
@@ -38,6 +42,7 @@ class Checkpoint:
     def __init__(self, reference: Reference, auto_class: str) -> None:
         self.reference = reference
         self.auto_class = auto_class
+        self._has_new_labels = False
 
     @property
     def is_bare(self) -> bool:
@@ -52,6 +57,8 @@ class Checkpoint:
     def config(self) -> Any:
         """The Hugging Face config. Raises ModelError for an unknown model type or one that brings its own code."""
         from transformers import AutoConfig
+
+        import mmpipe.models.grid_encoder  # noqa: F401  Makes its model type known.
 
         return self._guard(lambda: AutoConfig.from_pretrained(_config_folder(self.files), **_LOCAL), "config.json")
 
@@ -77,6 +84,21 @@ class Checkpoint:
             )
         return tokenizer
 
+    @cached_property
+    def image_processor(self) -> Any:
+        """What turns an image into the tensors that the model takes. Raises ModelError where there is none."""
+        from mmpipe.models.processor import load_image_processor
+
+        return self._guard(lambda: load_image_processor(self.files.folder, **_LOCAL), "image processor")
+
+    @cached_property
+    def chat_processor(self) -> Any:
+        """Image processor, tokenizer and chat template in one, for models that chat. Raises ModelError."""
+        from mmpipe.models.processor import load_chat_processor
+
+        parts = (self.config, self.image_processor, self.tokenizer)
+        return self._guard(lambda: load_chat_processor(self.files.folder, *parts, **_LOCAL), "processor")
+
     def module(self, placement: Placement) -> nn.Module:
         """The torch module in evaluation mode, shared by all who ask for the same weights, head and placement."""
         files, settings = self.files, _config_folder(self.files)
@@ -85,15 +107,23 @@ class Checkpoint:
         key = (files.fingerprint, *texts, self.auto_class, str(placement.device), placement.precision)
         return _MODULES.get(key, lambda: self._place(placement))
 
-    def save(self, folder: Path, module: nn.Module | None) -> None:
-        """Write a plain Hugging Face folder (config.json, model.safetensors, tokenizer; a head, if any) in fp32."""
+    def trainee(self, device: torch.device) -> nn.Module:
+        """The module in fp32, shared with nobody; a head that the checkpoint lacks has new random weights."""
+        module = self._load(may_lack_head=True).to(device)
+        return steady(module) if self._is_steady(device) else module
+
+    def save(self, folder: Path, module: nn.Module | None, *, dtype: torch.dtype = torch.float32) -> None:
+        """Write a plain Hugging Face folder (config.json, model.safetensors, tokenizer; a head, if any).
+
+        dtype: of the weights as they are saved.
+        """
         module = module if module is not None else self._load()
-        module = self._load() if next(module.parameters()).dtype != torch.float32 else module
-        module.save_pretrained(folder, safe_serialization=True)
+        module = self._load() if next(module.parameters()).dtype != torch.float32 else without_adapter(module)
+        save_module(module, folder, dtype)
         with TOKENIZER_LOCK:
             self.tokenizer.save_pretrained(folder)
         for name in COMPANIONS:
-            if (self.files.folder / name).exists():
+            if (self.files.folder / name).exists() and not (folder / name).exists():
                 shutil.copyfile(self.files.folder / name, folder / name)
         # The name it was loaded under is a path of the machine that saved it.
         file = folder / "config.json"
@@ -103,22 +133,39 @@ class Checkpoint:
 
     def _place(self, placement: Placement) -> nn.Module:
         module = self._load().to(placement.device, placement.dtype).eval()
-        is_classifier = self.auto_class.endswith("Classification")
-        return steady(module) if is_classifier and placement.device.type == "cpu" else module
+        return steady(module) if self._is_steady(placement.device) else module
 
-    def _load(self) -> nn.Module:
+    def _is_steady(self, device: torch.device) -> bool:
+        return self.auto_class.endswith("Classification") and device.type == "cpu"
+
+    def _load(self, *, may_lack_head: bool = False) -> nn.Module:
         import transformers
 
         factory = getattr(transformers, self.auto_class)
         if self.files.base is not None:
             module, missing = self._guard(lambda: load_overlay(factory, self.config, self.files), "weights")
-            self._check_loaded({"missing_keys": missing})
-            return module
-        options = {"config": self.config, "use_safetensors": True, "output_loading_info": True, **_LOCAL}
-        with _without_bars():
-            module, info = self._guard(lambda: factory.from_pretrained(self.files.folder, **options), "weights")
+            info: Mapping[str, Any] = {"missing_keys": missing}
+        else:
+            options = {"config": self.config, "use_safetensors": True, "output_loading_info": True, **_LOCAL}
+            with _quietly():
+                options["ignore_mismatched_sizes"] = may_lack_head
+                module, info = self._guard(lambda: factory.from_pretrained(self.files.folder, **options), "weights")
+        if may_lack_head:
+            # A head for other labels may have the right size by chance.
+            heads = set(replace_heads(module, factory.from_config(self.config))) if self._has_new_labels else set()
+            info = {kind: [key for key in keys if not is_of_head(module, key, heads)] for kind, keys in info.items()}
         self._check_loaded(info)
         return module.float()
+
+    def relabel(self, labels: Sequence[str]) -> None:
+        """Train a new head for these labels, in this order, in place of the one that is there."""
+        config = copy.deepcopy(self.config)
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {label: index for index, label in enumerate(labels)}
+        config.num_labels = len(labels)
+        if config.problem_type == "regression":
+            config.problem_type = None
+        self.config, self._has_new_labels = config, True
 
     def _check_loaded(self, info: Mapping[str, Any]) -> None:
         """Refuse what transformers would fill with random numbers."""
@@ -152,15 +199,17 @@ _LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 
 @contextmanager
-def _without_bars() -> Iterator[None]:
-    """transformers draws progress bars even where no terminal is."""
+def _quietly() -> Iterator[None]:
+    """transformers draws progress bars even where no terminal is, and warns of what `_check_loaded` looks at."""
     from transformers.utils import logging
 
-    was_enabled = logging.is_progress_bar_enabled()
+    was_enabled, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if was_enabled:
             logging.enable_progress_bar()
 

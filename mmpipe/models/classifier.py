@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from thinc.api import Model
+from torch.nn import functional
 
-from mmpipe.models.padding import map_windows
+from mmpipe.errors import ModelError
+from mmpipe.models.padding import learn_windows, map_readings, mean_row, mean_rows
 from mmpipe.models.reference import Reference
+from mmpipe.models.training import Training
 from mmpipe.models.transformer import Backend, no_backprop, shim_of, transformer_model
-from mmpipe.models.windows import LongText, read_texts, window_size
+from mmpipe.models.windows import LongText, Reading, read_texts, window_size
 from mmpipe.runtime.device import Precision
 
 
@@ -21,8 +25,8 @@ class Classification:
     """What the classifier says of one text.
 
     logits, probabilities: float32, shape (n_labels,), in the order of `labels(model)`. Probabilities are a
-        softmax, or a sigmoid each where the checkpoint is multi-label or has one label; of a regression
-        checkpoint, the values themselves. None where the text has no tokens.
+        softmax of the logits over the temperature, or a sigmoid each where the checkpoint is multi-label or has one
+        label; of a regression checkpoint, the values themselves. None where the text has no tokens.
     coverage: share of the text's tokens that was read, 0 to 1.
     """
 
@@ -42,6 +46,8 @@ def SequenceClassifier(
     max_tokens: int | None = None,
     stride_tokens: int = 64,
     batch_tokens: int = 2048,
+    temperature: float | None = None,
+    training: Training | None = None,
 ) -> Model[list[str], list[Classification]]:
     """A thinc model from texts to classifications.
 
@@ -50,7 +56,12 @@ def SequenceClassifier(
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; the logits of a text's windows
         are averaged, each weighted with the tokens that it was the first to read.
     batch_tokens: padded tokens in a forward pass.
+    temperature: above 0; logits are divided by it before they become probabilities (Guo et al. 2017, "On
+        Calibration of Modern Neural Networks"). None: the one that the component was saved with, else 1.0.
+    training: how it learns; see mmpipe.models.training.Training.
     """
+    if temperature is not None and not temperature > 0:
+        raise ModelError(f"temperature must be above 0, got {temperature}", next_step="leave it out, or set 1.0")
     return transformer_model(
         "mmpipe.SequenceClassifier.v1",
         forward,
@@ -59,10 +70,12 @@ def SequenceClassifier(
         device=device,
         precision=precision,
         backend=backend,
+        training=training,
         long_text=long_text,
         max_tokens=max_tokens,
         stride_tokens=stride_tokens,
         batch_tokens=batch_tokens,
+        temperature=temperature,
     )
 
 
@@ -74,6 +87,58 @@ def labels(model: Model) -> list[str]:
 
 def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Classification], Callable]:
     shim, attrs = shim_of(model), model.attrs
+    readings, size = _read(model, texts)
+
+    def run(inputs: dict[str, Any]) -> np.ndarray:
+        return shim.module(**inputs).logits.float().cpu().numpy()
+
+    rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size)
+    outputs = []
+    for reading, of_reading in zip(readings, rows, strict=True):
+        if not of_reading:
+            outputs.append(Classification(None, None, reading.coverage))
+            continue
+        logits = mean_row(reading, of_reading).astype(np.float32)
+        probabilities = _probabilities(logits, shim.config, attrs["temperature"] or 1.0)
+        outputs.append(Classification(logits, probabilities, reading.coverage))
+    return outputs, no_backprop
+
+
+def set_labels(model: Model, wanted: Sequence[str]) -> None:
+    """Make the model learn these labels. A checkpoint that has them all keeps its head and its own order."""
+    if not set(wanted) <= set(labels(model)):
+        shim_of(model).checkpoint.relabel(wanted)
+
+
+def loss(model: Model, texts: Sequence[str], targets: np.ndarray) -> torch.Tensor:
+    """The mean loss over texts: cross-entropy with soft targets, or what the checkpoint's `problem_type` says
+    (binary cross-entropy of each label where it is multi-label or has one; squared error for a regression).
+
+    targets: probabilities (values, for a regression), shape (n_texts, n_labels), in the order of `labels(model)`.
+    A text with no tokens teaches nothing.
+    """
+    shim = shim_of(model)
+    readings, _ = _read(model, list(texts))
+    legible = [index for index, reading in enumerate(readings) if reading.windows]
+    readings = [readings[index] for index in legible]
+    with shim.training() as module:
+        if not readings:
+            return sum(parameter.sum() for parameter in module.parameters()) * 0.0
+        windows = [window for reading in readings for window in reading.windows]
+        rows = learn_windows(lambda inputs: module(**inputs).logits.float(), windows, shim)
+    logits = mean_rows(readings, rows)
+    wanted = torch.as_tensor(np.asarray(targets)[legible], dtype=logits.dtype, device=logits.device)
+    smoothing = shim.training_options.get("label_smoothing", 0.0)
+    if shim.config.problem_type == "regression":
+        return functional.mse_loss(logits, wanted)
+    if _is_multi_label(shim.config):
+        return functional.binary_cross_entropy_with_logits(logits, wanted * (1 - smoothing) + smoothing / 2)
+    return functional.cross_entropy(logits, wanted, label_smoothing=smoothing)
+
+
+def _read(model: Model, texts: list[str]) -> tuple[list[Reading], int]:
+    """The windows of each text, and the most tokens that one may have."""
+    shim, attrs = shim_of(model), model.attrs
     size = window_size(shim.config, shim.tokenizer, attrs["max_tokens"])
     readings = read_texts(
         shim.tokenizer,
@@ -82,27 +147,18 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Classi
         stride_tokens=attrs["stride_tokens"],
         long_text=attrs["long_text"],
     )
-    windows = [window for reading in readings for window in reading.windows]
-
-    def run(inputs: dict[str, Any]) -> np.ndarray:
-        return shim.module(**inputs).logits.float().cpu().numpy()
-
-    rows = iter(map_windows(run, windows, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size))
-    outputs = []
-    for reading in readings:
-        if not reading.windows:
-            outputs.append(Classification(None, None, reading.coverage))
-            continue
-        weights = [window.n_new_pieces for window in reading.windows]
-        logits = np.average([next(rows) for _ in weights], axis=0, weights=weights).astype(np.float32)
-        outputs.append(Classification(logits, _probabilities(logits, shim.config), reading.coverage))
-    return outputs, no_backprop
+    return readings, size
 
 
-def _probabilities(logits: np.ndarray, config: Any) -> np.ndarray:
+def _is_multi_label(config: Any) -> bool:
+    return config.problem_type == "multi_label_classification" or config.num_labels == 1
+
+
+def _probabilities(logits: np.ndarray, config: Any, temperature: float = 1.0) -> np.ndarray:
     if config.problem_type == "regression":
         return logits
-    if config.problem_type == "multi_label_classification" or len(logits) == 1:
+    logits = logits / np.float32(temperature)
+    if _is_multi_label(config):
         return np.exp(-np.logaddexp(0, -logits))
     shifted = np.exp(logits - logits.max())
     return shifted / shifted.sum()

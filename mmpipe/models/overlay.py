@@ -37,5 +37,7 @@ def load_overlay(factory: Any, config: Any, files: Files) -> tuple[nn.Module, li
                 next_step=f"check that config.json beside it ({config.architectures}) is the one it was made with",
             )
         merged |= fitting
+    # A head for more or fewer labels is none.
+    merged = {name: tensor for name, tensor in merged.items() if tensor.shape == expected[name].shape}
     missing, _ = module.load_state_dict(merged, strict=False)
     return module, missing

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from mmpipe.models.transformer import TransformerShim
-from mmpipe.models.windows import Window
-from mmpipe.runtime.batching import LENGTH_STEP, map_batches
+from mmpipe.models.windows import Reading, Window, model_max_tokens
+from mmpipe.runtime.batching import LENGTH_STEP, map_batches, padded_length
 
 Row = TypeVar("Row")
 
@@ -50,6 +50,48 @@ def map_windows(
         max_tokens=max_tokens,
         step=1 if filler is None else LENGTH_STEP,
     )
+
+
+def map_readings(
+    function: Callable[[dict[str, torch.Tensor]], Sequence[Row]],
+    readings: Sequence[Reading],
+    shim: TransformerShim,
+    *,
+    budget_tokens: int,
+    max_tokens: int,
+) -> list[list[Row]]:
+    """As `map_windows`, over the windows of all readings together: the rows of each reading, in its order."""
+    windows = [window for reading in readings for window in reading.windows]
+    rows = iter(map_windows(function, windows, shim, budget_tokens=budget_tokens, max_tokens=max_tokens))
+    return [[next(rows) for _ in reading.windows] for reading in readings]
+
+
+def learn_windows(
+    function: Callable[[dict[str, torch.Tensor]], torch.Tensor], windows: Sequence[Window], shim: TransformerShim
+) -> torch.Tensor:
+    """Apply `function(inputs)` to all windows in one padded batch, with gradients: (n_windows, ...), in their order."""
+    filler, device = padding_id(shim.config), shim.placement.device
+    if filler is None:
+        return torch.cat([function(collate([window], len(window), 0, device)) for window in windows])
+    length = padded_length(max(len(window) for window in windows))
+    limit = model_max_tokens(shim.config, shim.tokenizer)
+    return function(collate(windows, min(length, max(limit, *map(len, windows))), filler, device))
+
+
+def mean_rows(readings: Sequence[Reading], rows: torch.Tensor) -> torch.Tensor:
+    """As `mean_row`, of all readings at once and with gradients: (n_windows, width) to (n_readings, width)."""
+    shares = torch.zeros(len(readings), rows.shape[0], device=rows.device)
+    column = 0
+    for index, reading in enumerate(readings):
+        for window in reading.windows:
+            shares[index, column] = window.n_new_pieces / max(sum(w.n_new_pieces for w in reading.windows), 1)
+            column += 1
+    return shares @ rows
+
+
+def mean_row(reading: Reading, rows: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of a reading's rows, each weighted with the pieces that its window was the first to hold."""
+    return np.average(rows, axis=0, weights=[window.n_new_pieces for window in reading.windows])
 
 
 def collate(windows: Sequence[Window], length: int, filler: int, device: torch.device) -> dict[str, torch.Tensor]:

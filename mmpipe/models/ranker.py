@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from thinc.api import Model
+from torch.nn import functional
 
 from mmpipe.errors import ModelError
-from mmpipe.models.padding import map_windows
+from mmpipe.models.heads import SENTENCE_HEAD
+from mmpipe.models.padding import learn_windows, map_readings, mean_row, mean_rows
 from mmpipe.models.reference import Reference
 from mmpipe.models.sentence_head import SentenceHead, centrality_scores
+from mmpipe.models.training import Training
 from mmpipe.models.transformer import Backend, TransformerShim, no_backprop, shim_of, transformer_model
 from mmpipe.models.windows import LongText, Reading, read_texts, window_size
 from mmpipe.runtime.device import Precision
@@ -50,6 +55,7 @@ def SentenceRanker(
     max_tokens: int | None = None,
     stride_tokens: int = 0,
     batch_tokens: int = 2048,
+    training: Training | None = None,
 ) -> Model[list[list[str]], list[Ranking]]:
     """A thinc model from documents, each a list of its sentences, to rankings.
 
@@ -58,9 +64,12 @@ def SentenceRanker(
     device, precision: see mmpipe.runtime.device.place. backend: "auto" or "torch".
     scorer: "head" (trained, comes with the model), "centrality" (needs no training), or "auto": the head where
         the model has one.
-    lead_weight: weight of a prior for early sentences that is added to "centrality".
+    lead_weight: weight of a prior for early sentences that is added to "centrality", and that a new head which is
+        trained here gets beside what it learns.
     long_text, max_tokens, stride_tokens: for single sentences longer than the encoder; see read_texts.
     batch_tokens: padded tokens in a forward pass.
+    training: how it learns; see mmpipe.models.training.Training. Only the head learns, unless `frozen` says what
+        stays as it is: `frozen = []` trains the encoder, too. "centrality" has nothing to learn.
     """
     return transformer_model(
         "mmpipe.SentenceRanker.v1",
@@ -70,6 +79,9 @@ def SentenceRanker(
         device=device,
         precision=precision,
         backend=backend,
+        training=training,
+        prepare=functools.partial(_add_head, lead_weight=lead_weight),
+        is_trainable=scorer != "centrality",
         scorer=scorer,
         lead_weight=lead_weight,
         long_text=long_text,
@@ -81,14 +93,7 @@ def SentenceRanker(
 
 def forward(model: Model, documents: list[list[str]], is_train: bool) -> tuple[list[Ranking], Callable]:
     shim, attrs = shim_of(model), model.attrs
-    size = window_size(shim.config, shim.tokenizer, attrs["max_tokens"])
-    readings = read_texts(
-        shim.tokenizer,
-        [sentence for sentences in documents for sentence in sentences],
-        max_tokens=size,
-        stride_tokens=attrs["stride_tokens"],
-        long_text=attrs["long_text"],
-    )
+    readings, size = _read(model, documents)
     vectors = _embed(shim, readings, budget_tokens=attrs["batch_tokens"], max_tokens=size)
     head = _head(shim, attrs["scorer"])
     rankings, start = [], 0
@@ -99,21 +104,89 @@ def forward(model: Model, documents: list[list[str]], is_train: bool) -> tuple[l
     return rankings, no_backprop
 
 
+def loss(model: Model, documents: Sequence[Sequence[str]], targets: Sequence[np.ndarray]) -> torch.Tensor:
+    """The mean listwise loss: cross-entropy between targets and softmax of the head's scores over each document
+    (Cao et al. 2007, "Learning to rank: from pairwise approach to listwise approach").
+
+    targets: of each document, what share of the summary each sentence should have, shape (n_sents,), sum 1.
+    """
+    shim = shim_of(model)
+    readings, _ = _read(model, documents)
+    windows = [window for reading in readings for window in reading.windows]
+    with shim.training() as module:
+        head = getattr(module, SENTENCE_HEAD)
+        others = [p for name, p in module.named_parameters() if not name.startswith(f"{SENTENCE_HEAD}.")]
+        is_encoder_frozen = not any(parameter.requires_grad for parameter in others)
+        if is_encoder_frozen:
+            module.eval()
+            head.train()
+        with torch.set_grad_enabled(not is_encoder_frozen):
+            rows = learn_windows(lambda inputs: _pooled(module, inputs), windows, shim)
+        total, start = rows.new_zeros(()), 0
+        with torch.autocast(rows.device.type, enabled=False), _without_lead(head):
+            vectors = functional.normalize(mean_rows(readings, rows), dim=-1)
+            for sentences, target in zip(documents, targets, strict=True):
+                part = slice(start, start + len(sentences))
+                lengths = torch.tensor([reading.n_pieces for reading in readings[part]], device=vectors.device)
+                scores = head(vectors[part], torch.arange(len(sentences), device=vectors.device), lengths)
+                wanted = torch.as_tensor(target, dtype=scores.dtype, device=scores.device)
+                total = total - (wanted * torch.log_softmax(scores, dim=0)).sum()
+                start = part.stop
+    return total / len(documents)
+
+
+def _read(model: Model, documents: Sequence[Sequence[str]]) -> tuple[list[Reading], int]:
+    """The windows of each sentence of all documents, and the most tokens that one may have."""
+    shim, attrs = shim_of(model), model.attrs
+    size = window_size(shim.config, shim.tokenizer, attrs["max_tokens"])
+    readings = read_texts(
+        shim.tokenizer,
+        [sentence for sentences in documents for sentence in sentences],
+        max_tokens=size,
+        stride_tokens=attrs["stride_tokens"],
+        long_text=attrs["long_text"],
+    )
+    return readings, size
+
+
+def _pooled(module: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The mean of the token vectors: (n_windows, width)."""
+    hidden = module(**inputs).last_hidden_state.float()
+    mask = inputs["attention_mask"].unsqueeze(-1)
+    return (hidden * mask).sum(1) / mask.sum(1)
+
+
+@contextmanager
+def _without_lead(head: SentenceHead) -> Iterator[None]:
+    """The prior is not learned, and what is learned must not lean on it."""
+    lead, head.lead = head.lead, 0.0
+    try:
+        yield
+    finally:
+        head.lead = lead
+
+
+def _add_head(shim: TransformerShim, module: torch.nn.Module, lead_weight: float = 0.0) -> None:
+    """Put the head beside the encoder where it can learn: the checkpoint's own, or a new one."""
+    folder = shim.checkpoint.files.folder
+    has_one = (folder / "head.safetensors").exists()
+    head = SentenceHead.from_folder(folder) if has_one else SentenceHead(shim.config.hidden_size, lead=lead_weight)
+    if "frozen" not in shim.training_options:
+        module.requires_grad_(False)
+    setattr(module, SENTENCE_HEAD, head.to(shim.placement.device))
+
+
 def _embed(shim: TransformerShim, readings: list[Reading], *, budget_tokens: int, max_tokens: int) -> np.ndarray:
     """Normalised mean-pooled vectors, one a sentence: (n_sents, width)."""
-    windows = [window for reading in readings for window in reading.windows]
 
     def run(inputs: dict[str, torch.Tensor]) -> np.ndarray:
-        hidden = shim.module(**inputs).last_hidden_state.float()
-        mask = inputs["attention_mask"].unsqueeze(-1)
-        return ((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy()
+        return _pooled(shim.module, inputs).cpu().numpy()
 
-    rows = iter(map_windows(run, windows, shim, budget_tokens=budget_tokens, max_tokens=max_tokens))
+    rows = map_readings(run, readings, shim, budget_tokens=budget_tokens, max_tokens=max_tokens)
     vectors = np.zeros((len(readings), shim.config.hidden_size), dtype=np.float32)
-    for index, reading in enumerate(readings):
-        if reading.windows:
-            weights = [window.n_new_pieces for window in reading.windows]
-            vector = np.average([next(rows) for _ in weights], axis=0, weights=weights)
+    for index, (reading, of_reading) in enumerate(zip(readings, rows, strict=True)):
+        if of_reading:
+            vector = mean_row(reading, of_reading)
             vectors[index] = vector / max(float(np.linalg.norm(vector)), 1e-12)
     return vectors
 
@@ -124,8 +197,10 @@ def _rank(vectors: np.ndarray, readings: list[Reading], head: SentenceHead | Non
         scores = centrality_scores(vectors, lead=lead_weight)
     else:
         with torch.inference_mode():
-            positions = torch.arange(len(readings))
-            scores = head(torch.from_numpy(vectors), positions, torch.from_numpy(n_pieces)).numpy()
+            device = next(head.parameters()).device
+            positions = torch.arange(len(readings), device=device)
+            inputs = (torch.from_numpy(vectors).to(device), positions, torch.from_numpy(n_pieces).to(device))
+            scores = head(*inputs).cpu().numpy()
     total = int(n_pieces.sum())
     seen = sum(reading.coverage * reading.n_pieces for reading in readings)
     return Ranking(scores, vectors, n_pieces, seen / total if total else 1.0)
@@ -133,6 +208,8 @@ def _rank(vectors: np.ndarray, readings: list[Reading], head: SentenceHead | Non
 
 def _head(shim: TransformerShim, scorer: Scorer) -> SentenceHead | None:
     """The trained head beside the encoder, kept on the shim. Raises ModelError if it is asked for and not there."""
+    if shim.trainer is not None:
+        return getattr(shim.module, SENTENCE_HEAD)
     folder = shim.checkpoint.files.folder
     if scorer == "centrality" or (scorer == "auto" and not (folder / "head.safetensors").exists()):
         return None

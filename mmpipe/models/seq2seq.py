@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from thinc.api import Model
+from torch.nn import functional
 
 from mmpipe.models.checkpoint import TOKENIZER_LOCK
-from mmpipe.models.padding import map_windows
+from mmpipe.models.padding import learn_windows, map_readings
 from mmpipe.models.reference import Reference
+from mmpipe.models.training import Training
 from mmpipe.models.transformer import Backend, no_backprop, shim_of, transformer_model
-from mmpipe.models.windows import LongText, read_texts, window_size
+from mmpipe.models.windows import LongText, Reading, read_texts, window_size
 from mmpipe.runtime.device import Precision
+
+IGNORED = -100
+"""The label of a place that is no word, as in Hugging Face's models."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ def Seq2Seq(
     max_tokens: int | None = None,
     stride_tokens: int = 0,
     batch_tokens: int = 2048,
+    training: Training | None = None,
 ) -> Model[list[str], list[Generation]]:
     """A thinc model from texts to generated texts, the same in any batch (sampling is not offered).
 
@@ -53,6 +60,7 @@ def Seq2Seq(
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; with "window" each window is
         written about on its own and the results are joined with a space.
     batch_tokens: padded input tokens in one call of `generate`.
+    training: how it learns; see mmpipe.models.training.Training.
     """
     options = {
         "max_new_tokens": max_new_tokens,
@@ -72,6 +80,7 @@ def Seq2Seq(
         precision=precision,
         backend=backend,
         is_generative=True,
+        training=training,
         prefix=prefix,
         generation={key: value for key, value in options.items() if value is not None},
         long_text=long_text,
@@ -83,16 +92,7 @@ def Seq2Seq(
 
 def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Generation], Callable]:
     shim, attrs = shim_of(model), model.attrs
-    size = window_size(shim.config, shim.tokenizer, attrs["max_tokens"])
-    readings = read_texts(
-        shim.tokenizer,
-        texts,
-        max_tokens=size,
-        stride_tokens=attrs["stride_tokens"],
-        long_text=attrs["long_text"],
-        prefix=_prefix(shim.config) if attrs["prefix"] is None else attrs["prefix"],
-    )
-    windows = [window for reading in readings for window in reading.windows]
+    readings, size = _read(model, texts, attrs["long_text"])
 
     def run(inputs: dict[str, Any]) -> list[str]:
         inputs.pop("token_type_ids", None)
@@ -100,12 +100,54 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Genera
         with TOKENIZER_LOCK:
             return [text.strip() for text in shim.tokenizer.batch_decode(ids.cpu(), skip_special_tokens=True)]
 
-    rows = iter(map_windows(run, windows, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size))
-    outputs = []
-    for reading in readings:
-        parts = [next(rows) for _ in reading.windows]
-        outputs.append(Generation(" ".join(part for part in parts if part), reading.coverage))
-    return outputs, no_backprop
+    rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size)
+    texts = (" ".join(part for part in parts if part) for parts in rows)
+    return [Generation(text, reading.coverage) for text, reading in zip(texts, readings, strict=True)], no_backprop
+
+
+def loss(model: Model, texts: Sequence[str], targets: Sequence[str]) -> torch.Tensor:
+    """The mean cross-entropy of the words of the targets, each given those before it (teacher forcing).
+
+    A text longer than the model is cut to its beginning: its target is about the whole, not about each window.
+    Texts and targets without a token teach nothing.
+    """
+    shim = shim_of(model)
+    readings, size = _read(model, list(texts), "truncate")
+    with TOKENIZER_LOCK:
+        encoded = shim.tokenizer(text_target=list(targets), truncation=True, max_length=size)["input_ids"]
+    rows = [
+        (reading.windows[0], ids) for reading, ids in zip(readings, encoded, strict=True) if reading.windows and ids
+    ]
+    length = max((len(ids) for _, ids in rows), default=0)
+    labels = torch.tensor([ids + [IGNORED] * (length - len(ids)) for _, ids in rows], device=shim.placement.device)
+
+    def run(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        inputs.pop("token_type_ids", None)
+        return module(**inputs, labels=labels).logits.float()
+
+    with shim.training() as module:
+        if not rows:
+            return sum(parameter.sum() for parameter in module.parameters()) * 0.0  # type: ignore[return-value]
+        logits = learn_windows(run, [window for window, _ in rows], shim)
+    smoothing = shim.training_options.get("label_smoothing", 0.0)
+    return functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, label_smoothing=smoothing
+    )
+
+
+def _read(model: Model, texts: list[str], long_text: LongText) -> tuple[list[Reading], int]:
+    """The windows of each text, and the most tokens that one may have."""
+    shim, attrs = shim_of(model), model.attrs
+    size = window_size(shim.config, shim.tokenizer, attrs["max_tokens"])
+    readings = read_texts(
+        shim.tokenizer,
+        texts,
+        max_tokens=size,
+        stride_tokens=attrs["stride_tokens"],
+        long_text=long_text,
+        prefix=_prefix(shim.config) if attrs["prefix"] is None else attrs["prefix"],
+    )
+    return readings, size
 
 
 def _prefix(config: Any) -> str:

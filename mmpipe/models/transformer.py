@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from thinc.api import Model, Shim
+from thinc.api import Model, Optimizer, Shim
 from torch import nn
 
 from mmpipe.errors import ModelError
 from mmpipe.models.checkpoint import Checkpoint
 from mmpipe.models.reference import Reference
+from mmpipe.models.training import Trainer, Training
 from mmpipe.runtime.device import Placement, Precision, place
 
 Backend = Literal["auto", "torch"]
+Prepare = Callable[["TransformerShim", nn.Module], None]
 
 
 class TransformerShim(Shim):
@@ -27,12 +31,28 @@ class TransformerShim(Shim):
 
     `module`, `tokenizer` and `config` load what they name at their first use; a thinc model can therefore be
     built from a config, and overwritten by `from_disk`, without the weights that the config names.
+
+    Once training has started, `module` is a copy of its own in fp32: inside `training()` the one that learns,
+    elsewhere the one that predicts and is saved. `dropout` is the rate of the next update.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, device: str, precision: Precision, is_generative: bool) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: str,
+        precision: Precision,
+        is_generative: bool,
+        training: Training | None = None,
+        prepare: Prepare | None = None,
+    ) -> None:
         super().__init__(None)
         self.checkpoint = checkpoint
         self.device, self.precision, self.is_generative = device, precision, is_generative
+        self.training_options: dict[str, Any] = training or {}
+        self.prepare = prepare
+        self.trainer: Trainer | None = None
+        self.dropout = 0.0
         self._process = os.getpid()
 
     @cached_property
@@ -42,6 +62,8 @@ class TransformerShim(Shim):
 
     @property
     def module(self) -> nn.Module:
+        if self.trainer is not None:
+            return self.trainer.module if self.trainer.is_active else self.trainer.shown
         if self._model is None:
             self._model = self.checkpoint.module(self.placement)
         if self._process != os.getpid():
@@ -65,19 +87,52 @@ class TransformerShim(Shim):
         return {
             "model": reference.name,
             "revision": files.commit or reference.revision,
-            "weights_sha256": files.fingerprint,
+            "weights_sha256": files.fingerprint if self.trainer is None else fingerprint(self.trainer.shown),
             "device": str(self.placement.device),
-            "precision": self.placement.precision,
+            "precision": self.placement.precision if self.trainer is None else "fp32",
         }
 
     def point_to(self, reference: Reference) -> None:
         """Use another model of the same kind from now on."""
         self.checkpoint = type(self.checkpoint)(reference, self.checkpoint.auto_class)
-        self._model = None
+        self._model = self.trainer = None
+
+    def start_training(self) -> Trainer:
+        """Load a copy of the weights to train, unless that has been done. A head that the checkpoint lacks is new.
+
+        Raises ModelError where weights cannot be found, or the options do not fit them.
+        """
+        if self.trainer is None:
+            device = self.placement.device
+            module = self.checkpoint.trainee(device)
+            if self.prepare is not None:
+                self.prepare(self, module)
+            name = f"model {self.checkpoint.reference.name!r}: training"
+            self.trainer = Trainer(module, self.training_options, device, where=name)
+            self._model = None
+        return self.trainer
+
+    @contextmanager
+    def training(self) -> Iterator[nn.Module]:
+        """The module that learns: gradients and dropout on, under autocast where bf16 was chosen.
+
+        Losses are computed in here, on `module`'s outputs brought to fp32; `backward` may be called outside.
+        """
+        with self.start_training().active(self.dropout) as module:
+            yield module
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update the weights, as thinc asks every shim to. See Trainer.step."""
+        if self.trainer is not None:
+            self.trainer.step(optimizer)
 
     def to_disk(self, folder: Path) -> None:
         """Write the weights as a plain Hugging Face folder with safetensors."""
-        self.checkpoint.save(folder, self._model)
+        if self.trainer is None:
+            self.checkpoint.save(folder, self._model)
+        else:
+            is_half = self.training_options.get("saved_precision") == "fp16"
+            self.checkpoint.save(folder, self.trainer.shown, dtype=torch.float16 if is_half else torch.float32)
 
     def to_bytes(self) -> bytes:
         reference = self.checkpoint.reference
@@ -101,13 +156,24 @@ def transformer_model(
     precision: Precision,
     backend: Backend,
     is_generative: bool = False,
+    training: Training | None = None,
+    prepare: Prepare | None = None,
     **attrs: Any,
 ) -> Model:
-    """A thinc model around a checkpoint. `forward` finds the shim with `shim_of`, its options in `attrs`."""
+    """A thinc model around a checkpoint. `forward` finds the shim with `shim_of`, its options in `attrs`.
+
+    training: see mmpipe.models.training. prepare: called with shim and module when training starts, to add to the
+        module what its class does not have.
+    """
     if backend not in ("auto", "torch"):
         raise ModelError(f"unknown backend {backend!r}", next_step="use auto or torch")
     shim = TransformerShim(
-        Checkpoint(reference, auto_class), device=device, precision=precision, is_generative=is_generative
+        Checkpoint(reference, auto_class),
+        device=device,
+        precision=precision,
+        is_generative=is_generative,
+        training=training,
+        prepare=prepare,
     )
     return Model(architecture, forward, attrs=attrs, shims=[shim])
 
@@ -118,6 +184,11 @@ def shim_of(model: Model) -> TransformerShim:
         if isinstance(shim, TransformerShim):
             return shim
     raise ModelError(f"{model.name!r} is not a mmpipe model", next_step="use an architecture named mmpipe.*")
+
+
+def has_shim(model: Model) -> bool:
+    """Whether the model is a checkpoint of its own, and not a thinc model."""
+    return any(isinstance(shim, TransformerShim) for shim in model.shims)
 
 
 def is_on_disk(model: Model) -> bool:
@@ -132,4 +203,15 @@ def is_on_disk(model: Model) -> bool:
 
 
 def no_backprop(d_outputs: Any) -> Any:
-    raise ModelError("this model only predicts", next_step="train the checkpoint with Hugging Face, then name it here")
+    raise ModelError(
+        "the thinc model only predicts", next_step="train its component: `mmpipe train`, `nlp.update`, `spacy train`"
+    )
+
+
+def fingerprint(module: nn.Module) -> str:
+    """SHA-256 over the names and values of a module's weights as they are now."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -26,10 +26,13 @@ class Window:
 
     inputs: tokenizer outputs by name (`input_ids`, `token_type_ids`), with special tokens, unpadded.
     n_new_pieces: pieces that no earlier window of the text held; at least 1 for a text with any.
+    pieces: which of the text's pieces it holds; place: where the first of them stands in `inputs`.
     """
 
     inputs: dict[str, list[int]]
     n_new_pieces: int
+    pieces: range = range(0)
+    place: int = 0
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])
@@ -56,10 +59,13 @@ def model_max_tokens(config: Any, tokenizer: Any) -> int:
     return min(limits, default=512)
 
 
-def window_size(config: Any, tokenizer: Any, max_tokens: int | None) -> int:
-    """`max_tokens` if given and possible, else the model's own limit. Raises ModelError if it cannot be."""
+def window_size(config: Any, tokenizer: Any, max_tokens: int | None, *, is_pair: bool = False) -> int:
+    """`max_tokens` if given and possible, else the model's own limit. Raises ModelError if it cannot be.
+
+    is_pair: a window holds two texts, which takes more special tokens.
+    """
     limit = model_max_tokens(config, tokenizer)
-    least = tokenizer.num_special_tokens_to_add() + 1
+    least = tokenizer.num_special_tokens_to_add(pair=is_pair) + (2 if is_pair else 1)
     if max_tokens is not None and not least <= max_tokens <= limit:
         raise ModelError(
             f"max_tokens = {max_tokens}, but this model reads {least} to {limit} tokens at once",
@@ -110,14 +116,17 @@ def read_texts(
         end = len(mask) - mask[::-1].index(0) if 0 in mask else len(mask)
         # A piece that straddles the seam belongs to the text.
         text_start = start + sum(1 for _, last in offsets[index][start:end] if last <= len(prefix)) if prefix else start
-        frame = _Frame(row, start, text_start, end)
-        readings.append(_reading(frame, max_tokens, stride_tokens, long_text, tokenizer.truncation_side))
+        frame = Frame(row, start, text_start, end)
+        readings.append(cut_windows(frame, max_tokens, stride_tokens, long_text, tokenizer.truncation_side))
     return readings
 
 
 @dataclass(frozen=True)
-class _Frame:
-    """One encoded text: special tokens and prefix up to `text_start`, its own pieces, special tokens from `end`."""
+class Frame:
+    """One encoded text, its own pieces from `text_start` to `end`; what stands around them is in every window.
+
+    start: where the first piece stands that is not special, be it of a prefix.
+    """
 
     row: dict[str, list[int]]
     start: int
@@ -128,10 +137,11 @@ class _Frame:
         """The window that holds the text's pieces from `first` to `last`."""
         cut = slice(self.text_start + first, self.text_start + last)
         parts = {n: [*ids[: self.text_start], *ids[cut], *ids[self.end :]] for n, ids in self.row.items()}
-        return Window(parts, n_new)
+        return Window(parts, n_new, range(first, last), self.text_start)
 
 
-def _reading(frame: _Frame, max_tokens: int, stride_tokens: int, long_text: LongText, kept_side: str) -> Reading:
+def cut_windows(frame: Frame, max_tokens: int, stride_tokens: int, long_text: LongText, kept_side: str) -> Reading:
+    """The windows of one encoded text; arguments and errors as those of `read_texts`."""
     n_pieces = frame.end - frame.text_start
     if n_pieces == 0:
         return Reading((), 0, 1.0)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mmpipe.testing.vision_checkpoints import VISION, tiny_vision_checkpoint
+
 CLASSIFIERS = ("bert", "roberta", "distilbert", "deberta-v2")
 """Families that `tiny_checkpoint` can build with a classification head."""
+EXTRACTORS = CLASSIFIERS
+"""Families that `tiny_checkpoint` can build with a head that finds answers."""
 SEQ2SEQ = ("bart", "t5", "pegasus")
 """Families that `tiny_checkpoint` can build as sequence-to-sequence models."""
 
@@ -41,15 +45,18 @@ def tiny_checkpoint(
     *,
     labels: tuple[str, ...] | None = None,
     is_multi_label: bool = False,
+    has_spans: bool = False,
     max_tokens: int = 64,
     seed: int = 0,
 ) -> Path:
     """Save a checkpoint with random weights and a tokenizer made on the spot; returns the folder.
 
-    family: one of CLASSIFIERS or SEQ2SEQ. labels: class names; None saves a bare encoder for the families of
-    CLASSIFIERS. max_tokens: what the model reads at once, special tokens included (T5 has no limit of its own;
-    its tokenizer states it). seed: equal seeds give equal weights.
+    family: one of CLASSIFIERS, SEQ2SEQ or VISION. labels: class names; None saves a bare encoder for the families of
+    CLASSIFIERS. has_spans: save it with a head that finds answers in a text. max_tokens: what the model reads at once,
+    special tokens included (T5 has no limit of its own; its tokenizer states it). seed: equal seeds give equal weights.
     """
+    if family in VISION:
+        return tiny_vision_checkpoint(Path(folder), family, max_tokens=max_tokens, seed=seed)
     import torch
     import transformers
 
@@ -65,7 +72,7 @@ def tiny_checkpoint(
         settings |= {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
         settings["problem_type"] = "multi_label_classification" if is_multi_label else None
     config = getattr(transformers, f"{name}Config")(**settings)
-    auto_class = _auto_class(family, labels)
+    auto_class = "AutoModelForQuestionAnswering" if has_spans else _auto_class(family, labels)
     torch.manual_seed(seed)
     model = getattr(transformers, auto_class).from_config(config)
     with torch.no_grad():
@@ -73,6 +80,8 @@ def tiny_checkpoint(
         for key, parameter in model.named_parameters():
             if parameter.dim() > 1:
                 parameter.mul_(0.1 if family == "pegasus" and "embed_positions" in key else 10.0)
+                if key == "qa_outputs.weight":
+                    parameter.mul_(10.0)  # Over hundreds of pieces, no answer would be likely otherwise.
     if family in SEQ2SEQ:
         model.generation_config.max_new_tokens = 12
     model.save_pretrained(folder, safe_serialization=True)
@@ -125,10 +134,16 @@ def _tokenizer(family: str, max_tokens: int) -> Any:
         core.decoder = decoders.Metaspace()
         frame = ("[CLS]", "[SEP]") if family == "deberta-v2" else ("", "</s>")
     core.add_special_tokens(list(special.values()))
+    # RoBERTa and BART close the first text of a pair twice, BERT and DeBERTa number the second.
+    between = f"{frame[1]} {frame[1]}" if family in ("roberta", "bart") else frame[1]
+    second = f"$B:1 {frame[1]}:1" if frame[0] == "[CLS]" else f"$B {frame[1]}"
     core.post_processor = processors.TemplateProcessing(
         single=" ".join(filter(None, (frame[0], "$A", frame[1]))),
+        pair=" ".join(filter(None, (frame[0], "$A", between, second))),
         special_tokens=[(token, core.token_to_id(token)) for token in dict.fromkeys(frame) if token],
     )
+    if family in ("roberta", "bart"):
+        special |= {"cls": special["bos"], "sep": special["eos"]}
     has_types = family in ("bert", "deberta-v2")
     return PreTrainedTokenizerFast(
         tokenizer_object=core,

@@ -1,0 +1,224 @@
+"""`mmpipe.ImageToText.v1`: models that write a text about an image: ViT-GPT2, BLIP, GIT, and chat models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from thinc.api import Model
+from torch import Tensor
+from torch.nn import functional
+
+from mmpipe.errors import MmpipeError, ModelError, RecordError
+from mmpipe.models.checkpoint import TOKENIZER_LOCK
+from mmpipe.models.image_family import IGNORED, Family, Inputs, collate, family_of
+from mmpipe.models.padding import padding_id
+from mmpipe.models.reference import Reference
+from mmpipe.models.training import Training
+from mmpipe.models.transformer import Backend, TransformerShim, no_backprop, shim_of, transformer_model
+from mmpipe.runtime.device import Precision
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    ImageSource = Image | Callable[[], Image]
+
+MAX_NEW_TOKENS = 64
+"""For checkpoints that state no length of their own."""
+_LIBRARY_DEFAULTS = (None, 20)
+
+
+@dataclass(frozen=True)
+class Description:
+    """The text written about an image.
+
+    score: the geometric mean of the probabilities that the model gave to the text's tokens, its end included, 0 to
+        1; before any penalty or ban of the search, so that it means the same with beams as without.
+    """
+
+    text: str
+    score: float
+
+
+def ImageToText(
+    name: str,
+    revision: str | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    backend: Backend = "auto",
+    offline: bool = False,
+    prompt: str | None = None,
+    max_new_tokens: int | None = None,
+    min_new_tokens: int | None = None,
+    num_beams: int | None = None,
+    length_penalty: float | None = None,
+    no_repeat_ngram_size: int | None = None,
+    repetition_penalty: float | None = None,
+    early_stopping: bool | Literal["never"] | None = None,
+    batch_images: int = 8,
+    training: Training | None = None,
+) -> Model[list[ImageSource], list[Description]]:
+    """A thinc model from images to texts about them, the same in any batch (sampling is not offered).
+
+    An image is a Pillow image, or a function without arguments that opens one, called when its turn comes.
+
+    name, revision, offline: see mmpipe.models.reference.Reference.
+    device, precision: see mmpipe.runtime.device.place; "auto" means fp32. backend: "auto" or "torch".
+    prompt: what a chat model is asked about the image, or what the text begins with (BLIP, GIT).
+    max_new_tokens ... early_stopping: as in Hugging Face's GenerationConfig; None leaves the checkpoint's own, and
+        64 new tokens where it states no length.
+    batch_images: images in one call of `generate`; at most twice as many stand in memory, as tensors.
+    training: how it learns; see mmpipe.models.training.Training.
+    """
+    if batch_images < 1:
+        raise ModelError(f"batch_images is {batch_images}", next_step="use 1 or more")
+    options = {
+        "max_new_tokens": max_new_tokens,
+        "min_new_tokens": min_new_tokens,
+        "num_beams": num_beams,
+        "length_penalty": length_penalty,
+        "no_repeat_ngram_size": no_repeat_ngram_size,
+        "repetition_penalty": repetition_penalty,
+        "early_stopping": early_stopping,
+    }
+    return transformer_model(
+        "mmpipe.ImageToText.v1",
+        forward,
+        auto_class="AutoModelForImageTextToText",
+        reference=Reference(name, revision, offline),
+        device=device,
+        precision=precision,
+        backend=backend,
+        is_generative=True,
+        training=training,
+        prompt=prompt,
+        generation={key: value for key, value in options.items() if value is not None},
+        batch_images=batch_images,
+    )
+
+
+def forward(model: Model, images: Iterable[ImageSource], is_train: bool) -> tuple[list[Description], Callable]:
+    """Raises the first error that an image gives."""
+    found = describe_each(model, images)
+    for outcome in found:
+        if isinstance(outcome, Exception):
+            raise outcome
+    return found, no_backprop  # type: ignore[return-value]
+
+
+def check(model: Model) -> None:
+    """Raises ModelError where the checkpoint is of no known family, lacks a processor, or takes no prompt."""
+    _ = family_of(shim_of(model).checkpoint, model.attrs["prompt"]).checkpoint.image_processor
+
+
+def describe_each(model: Model, images: Iterable[ImageSource]) -> list[Description | MmpipeError]:
+    """A text, or the error of the image that could not be opened or prepared, for each image, in order.
+
+    Each image is made into tensors on its own. Those of equal shapes go through the model together, wherever they
+    stand in the stream. Raises ModelError where no image is to blame.
+    """
+    shim = shim_of(model)
+    family = family_of(shim.checkpoint, model.attrs["prompt"])
+    outcomes: dict[int, Description | MmpipeError] = {}
+
+    def prepared() -> Iterator[tuple[int, Inputs]]:
+        for index, image in enumerate(images):
+            try:
+                inputs = _prepare(family.inputs, image)
+            except RecordError as error:
+                outcomes[index] = error
+            else:
+                yield index, inputs
+
+    for batch in _batches(prepared(), model.attrs["batch_images"]):
+        indices, items = zip(*batch, strict=True)
+        outcomes |= dict(zip(indices, _describe(model, family, items), strict=True))
+    return [outcomes[index] for index in range(len(outcomes))]
+
+
+def loss(model: Model, images: Sequence[ImageSource], captions: Sequence[str]) -> Tensor:
+    """The mean cross-entropy of the captions' tokens, each caption's end included: a scalar with its gradient.
+
+    One caption an image. Images of unlike shapes go through the model one shape after another.
+    """
+    shim = shim_of(model)
+    smoothing = shim.training_options.get("label_smoothing", 0.0)
+    family = family_of(shim.checkpoint, model.attrs["prompt"])
+    groups: dict[Any, list[Inputs]] = {}
+    with shim.training() as module:
+        for image, caption in zip(images, captions, strict=True):
+            target = _prepare(partial(family.target, caption=caption), image)
+            shapes = tuple((name, value.shape) for name, value in sorted(target.items()) if value.is_floating_point())
+            groups.setdefault(shapes, []).append(target)
+        logits, labels = zip(
+            *(
+                family.learned(module, _placed(collate(items, padding_id(shim.config) or 0), shim))
+                for items in groups.values()
+            ),
+            strict=True,
+        )
+        return functional.cross_entropy(
+            torch.cat(logits), torch.cat(labels), ignore_index=IGNORED, label_smoothing=smoothing
+        )
+
+
+def _prepare(prepare: Callable[[Image], Inputs], image: ImageSource) -> Inputs:
+    """Raises RecordError where the image cannot be opened, or is of a shape that the model's processor refuses."""
+    opened = image() if callable(image) else image
+    try:
+        return prepare(opened)
+    except MmpipeError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        raise RecordError(
+            f"an image of {opened.width} x {opened.height} pixels cannot be prepared for the model: {said}",
+            next_step="leave the image out, or scale it to an ordinary shape",
+        ) from error
+
+
+def _batches(prepared: Iterable[tuple[int, Inputs]], size: int) -> Iterator[list[tuple[int, Inputs]]]:
+    """Batches of at most `size` with equal shapes; at most twice as many wait."""
+    waiting: dict[Any, list[tuple[int, Inputs]]] = {}
+    for index, inputs in prepared:
+        shapes = tuple((name, value.shape) for name, value in sorted(inputs.items()))
+        group = waiting.setdefault(shapes, [])
+        group.append((index, inputs))
+        if len(group) == size:
+            yield waiting.pop(shapes)
+        elif sum(map(len, waiting.values())) >= 2 * size:
+            yield waiting.pop(max(waiting, key=lambda key: len(waiting[key])))
+    yield from waiting.values()
+
+
+def _describe(model: Model, family: Family, items: Sequence[Inputs]) -> list[Description]:
+    from mmpipe.models.likelihood import Likelihood
+
+    shim, options = shim_of(model), dict(model.attrs["generation"])
+    module = shim.module
+    writer = family.writer(module)
+    stated = writer.generation_config
+    if "max_new_tokens" not in options and stated.max_new_tokens is None and stated.max_length in _LIBRARY_DEFAULTS:
+        options["max_new_tokens"] = MAX_NEW_TOKENS
+    n_beams = options.get("num_beams") or stated.num_beams or 1
+    follower = Likelihood(n_beams, family.end_ids(module))
+    with torch.inference_mode(), follower.following(writer):
+        ids = module.generate(
+            **_placed(collate(items, 0), shim), do_sample=False, logits_processor=[follower], **options
+        )
+    scores = follower.of(ids)
+    ids = ids if family.keeps_prompt else ids[:, follower.n_prompt :]
+    with TOKENIZER_LOCK:
+        texts = shim.tokenizer.batch_decode(ids.cpu(), skip_special_tokens=True)
+    return [Description(text.strip(), score) for text, score in zip(texts, scores, strict=True)]
+
+
+def _placed(inputs: Inputs, shim: TransformerShim) -> Inputs:
+    where = shim.placement
+    return {
+        name: value.to(where.device, where.dtype if value.is_floating_point() else None)
+        for name, value in inputs.items()
+    }
