@@ -13,6 +13,7 @@ from mmpipe.hookspecs import hookimpl
 from mmpipe.specs import (
     CommandSpec,
     ComponentSpec,
+    MetricSpec,
     ModelSpec,
     PipelineSpec,
     ReaderSpec,
@@ -30,6 +31,7 @@ __all__ = [
     "ComponentSpec",
     "ConfigError",
     "Fault",
+    "MetricSpec",
     "MmpipeError",
     "ModelError",
     "ModelSpec",

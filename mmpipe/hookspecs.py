@@ -21,6 +21,7 @@ import pluggy
 from mmpipe.specs import (
     CommandSpec,
     ComponentSpec,
+    MetricSpec,
     ModelSpec,
     PipelineSpec,
     ReaderSpec,
@@ -60,6 +61,11 @@ def mmpipe_readers() -> Iterable[ReaderSpec]:
 @hookspec
 def mmpipe_writers() -> Iterable[WriterSpec]:
     """Yield formats that `mmpipe run` can write."""
+
+
+@hookspec
+def mmpipe_metrics() -> Iterable[MetricSpec]:
+    """Yield measures of quality; a component names the one that judges it in its class attribute `metric`."""
 
 
 @hookspec

@@ -21,6 +21,7 @@ KINDS: dict[str, type] = {
     "models": specs.ModelSpec,
     "readers": specs.ReaderSpec,
     "writers": specs.WriterSpec,
+    "metrics": specs.MetricSpec,
     "commands": specs.CommandSpec,
 }
 Spec = TypeVar("Spec")
@@ -146,13 +147,13 @@ class PluginRegistry:
         return None
 
     def code(self, kind: str, name: str) -> Any:
-        """Import what a provided spec names: the component's module, the reader's function, ...
+        """Import what a provided spec names: the component's module, the reader's function, the metric's class, ...
 
         Raises PluginError, naming the distribution, where that fails.
         """
         spec = self.get(kind, name)
         plugin = self._provided[kind][name][0].plugin
-        target = spec.module if kind == "components" else spec.function
+        target = getattr(spec, {"components": "module", "metrics": "object"}.get(kind, "function"))
         try:
             return resolve(target)
         except (Exception, SystemExit) as error:

@@ -84,6 +84,18 @@ class WriterSpec:
 
 
 @dataclass(frozen=True)
+class MetricSpec:
+    """A measure of quality, for `mmpipe evaluate` and for scores in training.
+
+    name: what a component's `metric` says. object: `"module:Class"`, a mmpipe.metrics.base.Metric.
+    """
+
+    name: str
+    object: str
+    summary: str = ""
+
+
+@dataclass(frozen=True)
 class CommandSpec:
     """A command of the command line: `mmpipe <name>`.
 
@@ -99,7 +111,7 @@ class CommandSpec:
 def check(spec: Any) -> None:
     """Raises PluginError where what a plugin's spec holds is not of the kinds above."""
     kind = type(spec).__name__
-    for name in ("name", "module", "function"):
+    for name in ("name", "module", "function", "object"):
         value = getattr(spec, name, "-")
         if not isinstance(value, str) or not value:
             raise PluginError(f"{kind}.{name} must be a non-empty string, got {value!r}")

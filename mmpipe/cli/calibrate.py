@@ -1,0 +1,80 @@
+"""`mmpipe calibrate`"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmpipe.cli.evaluate import labels_by_name, option_by_name, progress_bar
+from mmpipe.cli.options import WITH_OVERRIDES, quiet, split_overrides
+
+
+def calibrate(
+    targets: Annotated[
+        list[str], typer.Argument(metavar="PIPELINE DEV...", help="A pipeline, then records with gold to fit on.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Gets the calibrated pipeline.")],
+    gold: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]KEY", help="The key of a record that holds the gold (of a component)."),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME:]GOLD=LABEL,...", help="What the gold's labels mean; GOLD= leaves its records out."
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many records.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Records batched together.")] = 256,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda:0, ...; a model's own setting wins.")] = None,
+    text_key: Annotated[str, typer.Option(help="The key of a record that holds its text.")] = "text",
+    reader: Annotated[str | None, typer.Option(help="Read all inputs with this reader.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-F", help="Replace an older FOLDER.")] = False,
+) -> None:
+    """Fit the temperature of a pipeline's classifiers on a dev set, and save the pipeline with it.
+
+    Labels and their order stay; the probabilities come nearer to how often they are right. Judge the result on
+    other records than those it was fitted on: mmpipe evaluate FOLDER TEST
+    """
+    quiet()
+    targets, overrides = split_overrides(targets)
+    if len(targets) < 2:
+        raise typer.BadParameter("name a PIPELINE and DEV: records with gold to fit on")
+    from mmpipe.errors import MmpipeError
+    from mmpipe.evaluate.calibrate import calibrate as fit
+    from mmpipe.evaluate.calibrate import listed
+    from mmpipe.evaluate.evaluation import Evaluation
+    from mmpipe.evaluate.resample import Resampling
+    from mmpipe.evaluate.task import Wishes
+    from mmpipe.plugins import get_plugins
+
+    if output.exists() and not force:
+        raise MmpipeError("exists already", where=str(output), next_step="name another -o, or use --force")
+    job = Evaluation(
+        get_plugins(),
+        Wishes(gold=option_by_name(gold, "--gold"), metrics={}, labels=labels_by_name(labels)),
+        Resampling(n=0),
+        limit=limit,
+        batch_size=batch_size,
+        device=device,
+        text_key=text_key,
+        reader=reader,
+    )
+    with progress_bar() as on_batch:
+        nlp, verdict = job.verdict_on(targets[0], targets[1:], overrides, on_batch)
+    found = fit(nlp, verdict)
+    nlp.to_disk(output)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(one) for one in found], indent=2))
+    else:
+        print(listed(found))
+    print(f"saved to {output}", file=sys.stderr)
+
+
+calibrate.context_settings = WITH_OVERRIDES  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Judging a pipeline, or results that it wrote, against gold."""

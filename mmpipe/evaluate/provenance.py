@@ -1,0 +1,61 @@
+"""What an evaluation was made with: versions, pipeline, models, data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+
+from mmpipe.component import TransformerPipe
+from mmpipe.corpus.source import Input
+
+PACKAGES = ("mmpipe", "spacy", "torch", "transformers", "scikit-learn", "rouge-score", "sacrebleu")
+
+
+def of_pipeline(name: str, nlp: Language) -> dict[str, Any]:
+    """name: as the user gave it. config_sha256: of the config with every default filled in."""
+    config = nlp.config.interpolate().to_str()
+    components = {
+        pipe_name: {
+            "factory": nlp.get_pipe_meta(pipe_name).factory,
+            **(pipe.provenance if isinstance(pipe, TransformerPipe) else {}),
+            **({"temperature": temperature} if (temperature := _temperature(pipe)) is not None else {}),
+        }
+        for pipe_name, pipe in nlp.pipeline
+    }
+    return {"name": name, "config_sha256": hashlib.sha256(config.encode()).hexdigest(), "components": components}
+
+
+def of_inputs(inputs: Iterable[Input]) -> list[dict[str, Any]]:
+    """Name, bytes and SHA-256 of each file; of standard input the name alone."""
+    return [
+        {"name": given.source.name, **({} if given.source.path is None else _file(given.source.path))}
+        for given in inputs
+    ]
+
+
+def of_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Of the packages that are installed."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _file(path: Path) -> dict[str, Any]:
+    seen = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            seen.update(block)
+    return {"bytes": path.stat().st_size, "sha256": seen.hexdigest()}
+
+
+def _temperature(pipe: Any) -> float | None:
+    return pipe.model.attrs.get("temperature") if isinstance(pipe, TransformerPipe) else None
