@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
+import torch
+from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from mmpipe import ConfigError
 from mmpipe.component import TransformerPipe, sentences
+from mmpipe.models import classifier, listener
 from mmpipe.models.classifier import Classification, labels
 from mmpipe.models.transformer import is_on_disk
+from mmpipe_sentiment.gold import find_labels, gold_of, targets
 
 
 class Sentiment(TransformerPipe):
@@ -28,6 +35,8 @@ class Sentiment(TransformerPipe):
     save_weights: see TransformerPipe.
     """
 
+    metric = "classification"
+
     def __init__(
         self,
         vocab: Vocab,
@@ -40,6 +49,12 @@ class Sentiment(TransformerPipe):
         spans_key: str = "sentiment",
         save_weights: bool = True,
     ) -> None:
+        if per_sentence and listener.listens(model):
+            raise ConfigError(
+                "a shared encoder reads whole documents, not sentences",
+                where=f"components.{name}.per_sentence",
+                next_step="set it to false, or give the component a checkpoint of its own",
+            )
         super().__init__(
             vocab,
             model,
@@ -54,10 +69,51 @@ class Sentiment(TransformerPipe):
     @property
     def labels(self) -> tuple[str, ...]:
         """The checkpoint's. Empty where it is not on this disk: spaCy asks even before `from_disk` has found it."""
+        if listener.listens(self.model):
+            return tuple(listener.labels_of(self.model))
         return tuple(labels(self.model)) if is_on_disk(self.model) else ()
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: list[str] | None = None,
+    ) -> None:
+        """Start training. The model keeps its head if that has all labels; otherwise a new one is trained.
+
+        labels: in the order of the new head's; those of the examples, sorted, when None.
+        Raises ConfigError where no example has a label; ModelError where the weights cannot be found.
+        """
+        found = labels or find_labels(get_examples(), self.cfg["cats_prefix"])
+        if listener.listens(self.model):
+            self._check_gold(get_examples())
+            listener.start(self.model, [example.predicted for example in islice(get_examples(), 10)], found)
+            return
+        if found:
+            classifier.set_labels(self.model, found)
+        super().initialize(get_examples, nlp=nlp)
+
+    def has_gold(self, example: Example) -> bool:
+        return bool(gold_of(example, self.cfg["cats_prefix"]))
+
+    def loss(self, examples: Sequence[Example]) -> torch.Tensor:
+        """See mmpipe.models.classifier.loss. Raises RecordError for a label that the model does not have."""
+        wanted = targets(examples, self.labels, self.cfg["cats_prefix"])
+        return classifier.loss(self.model, [example.predicted.text for example in examples], wanted)
+
+    def get_loss(self, examples: Iterable[Example], scores: np.ndarray) -> tuple[float, np.ndarray]:
+        """Mean cross-entropy, and the gradient of its sum, of a model that listens; see LearningPipe.update."""
+        examples = list(examples)
+        wanted = targets(examples, self.labels, self.cfg["cats_prefix"])
+        has_gold = wanted.sum(1, keepdims=True) > 0
+        loss = -(wanted * np.log(np.maximum(scores, 1e-12))).sum() / max(int(has_gold.sum()), 1)
+        return float(loss), (scores - wanted) * has_gold
 
     def predict(self, docs: Iterable[Doc]) -> list[list[Classification]]:
         """A document's own classification first, then those of its sentences if they are wanted."""
+        if listener.listens(self.model):
+            return [[found] for found in listener.classify(self.model, list(docs))]
         texts = [[doc.text, *(sent.text for sent in self._sentences(doc))] for doc in docs]
         flat = iter(self.model.predict([text for of_doc in texts for text in of_doc]))
         return [[next(flat) for _ in of_doc] for of_doc in texts]

@@ -6,14 +6,19 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
 from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Model
 
 from mmpipe import ConfigError
 from mmpipe.component import TransformerPipe, sentences
+from mmpipe.learning import record_of
+from mmpipe.models import ranker, seq2seq
 from mmpipe.models.ranker import Ranking
 from mmpipe.models.seq2seq import Generation
+from mmpipe_summariser.gold import shares, summaries_of
 from mmpipe_summariser.selection import select_sentences
 
 DEFAULT_N_SENTENCES = 3
@@ -42,6 +47,8 @@ class Summariser(TransformerPipe):
     field, save_weights: see TransformerPipe.
     Raises ConfigError where more than one length is set.
     """
+
+    metric = "summary"
 
     def __init__(
         self,
@@ -79,6 +86,27 @@ class Summariser(TransformerPipe):
             spans_key=spans_key,
             **lengths,
         )
+
+    def has_gold(self, example: Example) -> bool:
+        return bool(summaries_of(record_of(example))) and bool(example.predicted.text.strip())
+
+    def loss(self, examples: Sequence[Example]) -> torch.Tensor:
+        """See mmpipe.models.ranker.loss and mmpipe.models.seq2seq.loss; the gold is that of mmpipe_summariser.gold.
+
+        Raises ConfigError where nothing has found the sentences that are to be ranked.
+        """
+        if not is_extractive(self.model):
+            texts = [example.predicted.text for example in examples]
+            return seq2seq.loss(self.model, texts, [summaries_of(record_of(example))[0] for example in examples])
+        if not all(example.predicted.has_annotation("SENT_START") for example in examples):
+            raise ConfigError(
+                "a summary is chosen of sentences, and nothing has found any",
+                where=f"components.{self.name}",
+                next_step="list the component that finds them in training.annotating_components",
+            )
+        documents = [[sent.text for sent in sentences(example.predicted)] for example in examples]
+        targets = [shares(of_doc, record_of(e)) for of_doc, e in zip(documents, examples, strict=True)]
+        return ranker.loss(self.model, documents, targets)
 
     def predict(self, docs: Iterable[Doc]) -> Sequence[Ranking | Generation]:
         """A ranking of each document's sentences, or the text written for it."""
