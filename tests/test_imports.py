@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = {"torch", "transformers", "spacy", "thinc", "numpy", "huggingface_hub"}
+HEAVY |= {"matplotlib", "sklearn", "sacrebleu", "rouge_score", "peft"}
 ROOT = Path(__file__).parents[1]
 
 

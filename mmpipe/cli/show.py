@@ -19,7 +19,7 @@ def show(
     gold: Annotated[str | None, typer.Option(help="A key with right labels, to compare sentiment with.")] = None,
     by: Annotated[str | None, typer.Option(help="With --gold: compare for each value of this key, too.")] = None,
 ) -> None:
-    """Show results on the terminal: texts beside sentiments and summaries, and the labels counted."""
+    """Show results on the terminal: texts beside what the components said of them, and the labels counted."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -28,12 +28,13 @@ def show(
     if not records:
         raise NoInputError("no results", where=str(results), next_step="name what `mmpipe run` wrote")
     console = Console(markup=False, highlight=False)
-    fields = [name for name in ("sentiment", "summary") if any(name in record for record in records)]
+    fields = list(dict.fromkeys(name for record in records for name, value in record.items() if _is_result(value)))
     table = Table(show_lines=True, expand=True)
     table.add_column("id", no_wrap=True)
     table.add_column("text", ratio=3, overflow="fold")
     for name in fields:
-        table.add_column(name, ratio=4 if name == "summary" else None, overflow="fold")
+        is_wide = any(_has_text(record.get(name)) for record in records)
+        table.add_column(name, ratio=4 if is_wide else None, overflow="fold")
     for record in records[:limit]:
         cells = (str(record.get("id", "")), _short(record), *(_cell(record.get(name)) for name in fields))
         table.add_row(*map(Text, cells))  # Text, for in a text [b] is no markup.
@@ -78,7 +79,22 @@ def _short(record: Mapping[str, Any], most: int = 160) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+def _is_result(value: Any) -> bool:
+    """Whether it looks like what a component wrote: a dict with a score or a coverage, or a list of such."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(one, Mapping) and _is_result(one) for one in value)
+    return isinstance(value, Mapping) and not {"score", "coverage"}.isdisjoint(value)
+
+
+def _has_text(value: Any) -> bool:
+    return any("text" in one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Mapping))
+
+
 def _cell(value: Any) -> str:
+    if value == [] or (isinstance(value, list) and _is_result(value)):
+        headings = [str(one.get("question") or one.get("image") or "") for one in value]
+        said = ["(none)" if one.get("text", "") is None else _cell(one) for one in value]
+        return "\n".join(f"{heading} {text}".strip() for heading, text in zip(headings, said, strict=True))
     if not isinstance(value, Mapping):
         return "" if value is None else str(value)
     if "text" in value:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import glob
+import gzip
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from mmpipe.errors import MmpipeError, NoInputError, RecordError
 from mmpipe.names import nearest
@@ -17,6 +18,7 @@ from mmpipe.plugins import PluginRegistry
 from mmpipe.specs import ReaderSpec
 
 STDIN = "-"
+_PACKED = ".gz"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Source:
-    """One file, or standard input.
+    """One file, or standard input. A file whose name ends in .gz is unpacked as it is read.
 
     path: None for standard input. name: as origins show it. root: the folder that media paths are relative to.
     text_key: the key that the user said holds the text; readers of bare text write it.
@@ -54,7 +56,7 @@ class Source:
         if self.path is None:
             return sys.stdin.buffer
         try:
-            return self.path.open("rb")
+            return cast(BinaryIO, gzip.open(self.path)) if self._is_packed else self.path.open("rb")
         except OSError as error:
             raise NoInputError(
                 f"cannot be opened: {error.strerror}", where=str(self.path), next_step="check its permissions"
@@ -62,8 +64,13 @@ class Source:
 
     @property
     def size(self) -> int:
-        """In bytes; 0 for standard input and other streams."""
-        return self.path.stat().st_size if self.path is not None and self.path.is_file() else 0
+        """In bytes; 0 where it is not known how many will be read: standard input and other streams, packed files."""
+        is_plain = self.path is not None and self.path.is_file() and not self._is_packed
+        return cast(Path, self.path).stat().st_size if is_plain else 0
+
+    @property
+    def _is_packed(self) -> bool:
+        return self.path is not None and self.path.name.lower().endswith(_PACKED)
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,9 @@ def _matches(pattern: str) -> list[Path]:
 
 
 def _reader_of(file: Path, plugins: PluginRegistry) -> ReaderSpec | None:
-    return next((spec for spec in plugins.all("readers") if file.name.lower().endswith(spec.suffixes)), None)
+    name = file.name.lower()
+    names = (name, name.removesuffix(_PACKED))  # A reader may answer to .gz itself.
+    return next((spec for name in names for spec in plugins.all("readers") if name.endswith(spec.suffixes)), None)
 
 
 def _endings(plugins: PluginRegistry) -> str:

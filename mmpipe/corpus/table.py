@@ -87,7 +87,7 @@ def _told(error: csv.Error) -> str:
 
 
 def _delimiter(source: Source, header: str) -> str:
-    if source.name.lower().endswith(".tsv"):
+    if source.name.lower().removesuffix(".gz").endswith(".tsv"):
         return "\t"
     return ";" if header.count(";") > header.count(",") else ","
 
