@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from caption_small_decoder import Masks, logits, pack, sample
-from caption_small_model import LONGEST, Average, Examples, build, cells_of, load_imagenet, save
+from caption_small_model import LONGEST, Average, Examples, autocast, build, cells_of, load_imagenet, save
 from caption_small_scores import Bleu
 from caption_small_text import EOS, PAD, UNK
 from caption_small_views import EARLY
@@ -61,7 +61,7 @@ def held_out_report(model: nn.Module, examples: Examples) -> str:
     losses, captions = [], []
     for start in range(0, len(examples.held_out), 50):
         numbers = examples.held_out[start : start + 50]
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             cells = cells_of(model, examples.view(numbers, [0] * len(numbers)))
             packed = pack([examples.captions[i] for i in numbers])
             scores = logits(model.decoder, packed, cells).float()
@@ -128,7 +128,7 @@ def main() -> None:
             packed = pack([examples.captions[i] for i in images])
             blank = (torch.rand(len(packed.inputs)) < args.word_dropout) & (packed.positions > 0)
             packed.inputs[blank] = UNK
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 cells = cells_of(model, views)
                 scores = logits(model.decoder, packed, cells, drop)
                 words = guess(cells.mean(1)).float()

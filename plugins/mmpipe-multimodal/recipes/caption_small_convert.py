@@ -6,7 +6,12 @@ VisionEncoderDecoderModel needs `_reorder_cache` on the decoder in transformers 
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import torch
 from caption_small_text import BOS, EOS, PAD
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import (
     BlenderbotConfig,
@@ -49,6 +54,56 @@ def map_state(state: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
         map_linear(out, state, f"{old}.mlp.c_fc", [f"{new}.fc1"])
         map_linear(out, state, f"{old}.mlp.c_proj", [f"{new}.fc2"])
     return out
+
+
+def unmap_linear(state: dict[str, Tensor], name: str, sources: list[str]) -> dict[str, Tensor]:
+    """What `map_linear` came from."""
+    weights, biases = ([state[f"{source}.{part}"] for source in sources] for part in ("weight", "bias"))
+    return {f"{name}.weight": torch.cat(weights).t().contiguous(), f"{name}.bias": torch.cat(biases)}
+
+
+def unmap_state(state: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
+    """What `map_state` came from."""
+    out = {
+        "transformer.wte.weight": state["model.decoder.embed_tokens.weight"],
+        "transformer.wpe.weight": state["model.decoder.embed_positions.weight"],
+        "lm_head.weight": state["model.decoder.embed_tokens.weight"],
+    }
+    for part in ("weight", "bias"):
+        out[f"transformer.ln_f.{part}"] = state[f"model.decoder.layer_norm.{part}"]
+    for i in range(layers):
+        new, old = f"transformer.h.{i}", f"model.decoder.layers.{i}"
+        for part in ("weight", "bias"):
+            out[f"{new}.ln_1.{part}"] = state[f"{old}.self_attn_layer_norm.{part}"]
+            out[f"{new}.ln_cross_attn.{part}"] = state[f"{old}.encoder_attn_layer_norm.{part}"]
+            out[f"{new}.ln_2.{part}"] = state[f"{old}.final_layer_norm.{part}"]
+        own, cross = f"{old}.self_attn", f"{old}.encoder_attn"
+        out |= unmap_linear(state, f"{new}.attn.c_attn", [f"{own}.{x}_proj" for x in "qkv"])
+        out |= unmap_linear(state, f"{new}.attn.c_proj", [f"{own}.out_proj"])
+        out |= unmap_linear(state, f"{new}.crossattention.q_attn", [f"{cross}.q_proj"])
+        out |= unmap_linear(state, f"{new}.crossattention.c_attn", [f"{cross}.{x}_proj" for x in "kv"])
+        out |= unmap_linear(state, f"{new}.crossattention.c_proj", [f"{cross}.out_proj"])
+        out |= unmap_linear(state, f"{new}.mlp.c_fc", [f"{old}.fc1"])
+        out |= unmap_linear(state, f"{new}.mlp.c_proj", [f"{old}.fc2"])
+    return out
+
+
+def restored(folder: Path) -> dict:
+    """An exported model as a checkpoint to go on from: its words, its shape, and its weights under GPT-2's names."""
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    vocabulary = json.loads((folder / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
+    encoder, decoder = config["encoder"], config["decoder"]
+    shape = (
+        decoder["d_model"],
+        decoder["decoder_attention_heads"],
+        encoder["num_hidden_layers"],
+        decoder["decoder_layers"],
+    )
+    saved = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
+    inner = {name.removeprefix("decoder."): tensor for name, tensor in saved.items() if name.startswith("decoder.")}
+    weights = {name: tensor for name, tensor in saved.items() if name.startswith("encoder.")}
+    weights |= {f"decoder.{name}": tensor for name, tensor in unmap_state(inner, shape[3]).items()}
+    return {"words": sorted(vocabulary, key=vocabulary.__getitem__), "shape": shape, "averaged": weights}
 
 
 def convert(model: VisionEncoderDecoderModel) -> VisionEncoderDecoderModel:

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel, VisionEncoderDecoderConfig, VisionEncoderDecoderModel
 
 from mmpipe.models.grid_encoder import GridEncoder, GridEncoderConfig
+from mmpipe.runtime.device import multiplies_bf16
 
 LONGEST = 24
 
@@ -55,6 +56,11 @@ def features_of(model: VisionEncoderDecoderModel, views: Tensor) -> Tensor:
 def cells_of(model: VisionEncoderDecoderModel, views: Tensor) -> Tensor:
     """Cached views to encoder states."""
     return model.encoder.cells(features_of(model, views))
+
+
+def autocast() -> torch.autocast:
+    """bf16 arithmetic where the processor has it; elsewhere it would be many times slower than fp32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bf16(torch.device("cpu")))
 
 
 class Examples:
@@ -122,4 +128,16 @@ def save(path: Path, **state) -> None:
     partial.replace(path)
 
 
-__all__ = ["LONGEST", "UNK", "Average", "Examples", "build", "cells_of", "features_of", "load_imagenet", "mix", "save"]
+__all__ = [
+    "LONGEST",
+    "UNK",
+    "Average",
+    "Examples",
+    "autocast",
+    "build",
+    "cells_of",
+    "features_of",
+    "load_imagenet",
+    "mix",
+    "save",
+]

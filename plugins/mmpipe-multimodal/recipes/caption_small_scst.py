@@ -16,8 +16,9 @@ from pathlib import Path
 
 import torch
 from caption_small import held_out_report
+from caption_small_convert import restored
 from caption_small_decoder import logits, pack, sample
-from caption_small_model import LONGEST, Average, Examples, build, features_of, mix, save
+from caption_small_model import LONGEST, Average, Examples, autocast, build, features_of, mix, save
 from caption_small_scores import Bleu, ngrams
 from caption_small_text import EOS, words_of
 from torch import Tensor, nn
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--start", nargs="+", default=["cross_entropy.pt"], help="checkpoints in WORK, averaged")
+    parser.add_argument("--start-from", type=Path, help="an exported model, in their place")
     parser.add_argument("--name", default="scst.pt", help="of the checkpoint in WORK")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=32)
@@ -68,7 +70,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    before = mix([torch.load(args.work / name) for name in args.start])
+    before = restored(args.start_from) if args.start_from else mix([torch.load(args.work / n) for n in args.start])
     examples = Examples(args.data, args.work, before["words"])
     model = build(examples.words, *before["shape"])
     model.load_state_dict(before["averaged"])
@@ -97,12 +99,12 @@ def main() -> None:
         for number, (images, views) in enumerate(examples.epoch(args.batch, args.seed * 1000 + 500 + epoch)):
             model.eval()
             # Three contexts: autocast remembers weights that were cast without gradients until it is left.
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad(), autocast():
                 features = functional.dropout2d(features_of(model, views), args.blur, args.blur > 0)
                 groups = sample(model.decoder, model.encoder.cells(features), args.each, LONGEST)
             rewards = torch.tensor([[reward(i, c) for c in group] for i, group in zip(images, groups, strict=True)])
             packed = pack(groups)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 scores = logits(model.decoder, packed, model.encoder.cells(features)).float()
             gains = advantages(rewards).flatten()[packed.caption_of]
             loss = (gains * functional.cross_entropy(scores, packed.targets, reduction="none")).mean()

@@ -23,6 +23,7 @@ import torch
 from PIL import Image, ImageEnhance
 
 from mmpipe.models.grid_encoder import Backbone, GridEncoderConfig, SameConv
+from mmpipe.runtime.device import multiplies_bf16
 
 EARLY = 13  # blocks whose output is kept: the last ones on the 14 x 14 grid
 
@@ -98,13 +99,14 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=8)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--least-area", type=float, default=0.6, help="smallest share of the image that a crop keeps")
-    parser.add_argument("--precision", choices=["fp32", "bf16"], default="bf16")
+    parser.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.work.mkdir(parents=True, exist_ok=True)
     backbone = load_backbone(args.data).to(memory_format=torch.channels_last)
-    if args.precision == "bf16":
+    is_auto = args.precision == "auto"
+    if args.precision == "bf16" or (is_auto and multiplies_bf16(torch.device("cpu"))):
         backbone = backbone.to(torch.bfloat16)
     rows = read_rows(args.data, "train")
     with zipfile.ZipFile(args.data / "captions" / "flickr8k_images_192.zip") as images:
