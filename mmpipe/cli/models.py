@@ -1,4 +1,4 @@
-"""`mmpipe models list`"""
+"""`mmpipe models list`, `mmpipe models pack`"""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from mmpipe.plugins import get_plugins
+
+_BACKBONE = "sentence-transformers/all-MiniLM-L6-v2"
 
 app = typer.Typer(help="The models that plugins ship.", no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -34,6 +36,29 @@ def list_models(
         for key in ("licence", "backbone", "card"):
             if model[key]:
                 print(f"    {key:<9} {model[key]}")
+
+
+@app.command("pack")
+def pack_model(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A trained model: DIR/model-best/COMPONENT/model")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Gets the overlay.")],
+    base: Annotated[str, typer.Option(help="The packaged backbone that it was trained from.")] = _BACKBONE,
+    force: Annotated[bool, typer.Option("--force", "-F", help="Replace an older overlay in FOLDER.")] = False,
+) -> None:
+    """Make of a fine-tuned model what a plugin ships: the weights that its packaged backbone does not have.
+
+    mmpipe.ModelSpec(name, FOLDER) then offers it under a name.
+    """
+    from mmpipe.errors import MmpipeError
+    from mmpipe.models.overlay import OVERLAY, write_overlay
+
+    if (output / OVERLAY).exists() and not force:
+        raise MmpipeError("holds an overlay already", where=str(output), next_step="name another -o, or use --force")
+    names = write_overlay(checkpoint, base, output)
+    size = (output / OVERLAY).stat().st_size / 1e6
+    print(f"{output}: {len(names)} tensors, {size:.1f} MB, on {base}")
 
 
 def describe() -> list[dict[str, Any]]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mmpipe.errors import ModelError
-from mmpipe.models.reference import Files
+from mmpipe.models.reference import BACKBONES, Files, backbone_folder, sha256
+
+OVERLAY, SUMS = "overlay.safetensors", "overlay.json"
 
 
 def load_overlay(factory: Any, config: Any, files: Files) -> tuple[nn.Module, list[str]]:
@@ -26,7 +32,7 @@ def load_overlay(factory: Any, config: Any, files: Files) -> tuple[nn.Module, li
         return {own: tensors[name].float() for name, own in names.items() if own}
 
     merged = fit(load_file(files.base / "model.safetensors")) if files.base else {}
-    file = files.folder / "overlay.safetensors"
+    file = files.folder / OVERLAY
     if file.exists():
         tensors = load_file(file)
         fitting = fit(tensors)
@@ -41,3 +47,40 @@ def load_overlay(factory: Any, config: Any, files: Files) -> tuple[nn.Module, li
     merged = {name: tensor for name, tensor in merged.items() if tensor.shape == expected[name].shape}
     missing, _ = module.load_state_dict(merged, strict=False)
     return module, missing
+
+
+def write_overlay(checkpoint: Path, base: str, folder: Path) -> list[str]:
+    """Write into `folder` what a fine-tuned checkpoint has beyond its packaged backbone; the tensors' names.
+
+    checkpoint: a Hugging Face folder, such as `mmpipe train` saves. base: one of BACKBONES. Tensors that are the
+    backbone's, in the precision that they were saved in, are left out. Other files in `folder` (a card) stay.
+    Raises ModelError where a file is missing, or the checkpoint has nothing in common with the backbone.
+    """
+    found = backbone_folder(base)
+    for name in ("config.json", "model.safetensors"):
+        if not (checkpoint / name).is_file():
+            raise ModelError(
+                f"holds no {name}",
+                where=str(checkpoint),
+                next_step="name the folder of a trained model: DIR/model-best/COMPONENT/model",
+            )
+    backbone, tensors = load_file(found / "model.safetensors"), load_file(checkpoint / "model.safetensors")
+    own = {name: tensor.contiguous() for name, tensor in tensors.items() if not _is_in(backbone, name, tensor)}
+    if len(own) == len(tensors):
+        raise ModelError(
+            f"none of its tensors is one of {base}: an overlay would be the whole model",
+            where=str(checkpoint),
+            next_step="ship the folder as it is, or freeze what stays: frozen = ['*.embeddings.*']",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(checkpoint / "config.json", folder / "config.json")
+    save_file(own, folder / OVERLAY, metadata={"format": "pt"})
+    sums = {"base": base, "base_sha256": BACKBONES[base][1], "overlay_sha256": sha256(folder / OVERLAY)}
+    (folder / SUMS).write_text(json.dumps(sums, indent=2) + "\n", "utf-8")
+    return list(own)
+
+
+def _is_in(backbone: dict[str, Tensor], name: str, tensor: Tensor) -> bool:
+    """Whether it is the backbone's tensor of that name, with or without the prefix of a whole model."""
+    theirs = backbone.get(name, backbone.get(name.partition(".")[2]))
+    return theirs is not None and theirs.shape == tensor.shape and torch.equal(theirs.to(tensor.dtype), tensor)

