@@ -12,14 +12,15 @@ export HF_HUB_OFFLINE = 1
 
 .PHONY: run test test-transformers5 check wheels clean
 
+CORPORA := gallery/gallery gallery/albums questions/questions articles/articles reviews/reviews
+
 run: $(VENV)/.installed
 	@mkdir -p out
-	$(BIN)/mmpipe run corpora/reviews/pipeline.cfg corpora/reviews/reviews.jsonl -o out/reviews.jsonl --force
-	$(BIN)/mmpipe run corpora/articles/pipeline.cfg corpora/articles/articles.jsonl -o out/articles.jsonl --force
+	$(BIN)/python corpora/gallery/make_images.py
+	$(BIN)/mmpipe run corpora/pipeline.cfg $(CORPORA:%=corpora/%.jsonl) -o out/corpora.jsonl --force
 	$(BIN)/mmpipe run corpora/articles/pipeline.zh.cfg corpora/articles/articles.zh.jsonl -o out/articles.zh.jsonl --force
-	@$(BIN)/mmpipe show out/articles.jsonl --limit 4
 	@$(BIN)/mmpipe show out/articles.zh.jsonl
-	@$(BIN)/mmpipe show out/reviews.jsonl --limit 12 --gold label --by style
+	@$(BIN)/mmpipe show out/corpora.jsonl --limit 16 --gold label --by style
 
 test: check
 	MMPIPE_DATA=$(DATA) $(BIN)/python -m pytest

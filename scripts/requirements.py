@@ -1,4 +1,4 @@
-"""Print what mmpipe, its tests and its plugins require, one a line, without the distributions named.
+"""Print what mmpipe, its extras and its plugins require, one a line, without the distributions named.
 
 For an environment that leaves out a dependency which pip would otherwise install: see `make test-transformers5`.
 """
@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def requirements(file: Path) -> list[Requirement]:
-    """What a pyproject.toml requires, the extra `test` included."""
+    """What a pyproject.toml requires, all of its extras included."""
     project = tomllib.loads(file.read_text("utf-8"))["project"]
-    listed = [*project["dependencies"], *project.get("optional-dependencies", {}).get("test", [])]
-    return [Requirement(text) for text in listed]
+    extras = project.get("optional-dependencies", {}).values()
+    return [Requirement(text) for listed in (project["dependencies"], *extras) for text in listed]
 
 
 if __name__ == "__main__":

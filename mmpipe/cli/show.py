@@ -12,6 +12,9 @@ import typer
 
 from mmpipe.errors import MmpipeError, NoInputError
 
+_MOST_COLUMNS = 2
+"""Results of more components stand below one another."""
+
 
 def show(
     results: Annotated[Path, typer.Argument(metavar="RESULTS.jsonl", help="What `mmpipe run` wrote.")],
@@ -32,12 +35,15 @@ def show(
     table = Table(show_lines=True, expand=True)
     table.add_column("id", no_wrap=True)
     table.add_column("text", ratio=3, overflow="fold")
-    for name in fields:
-        is_wide = any(_has_text(record.get(name)) for record in records)
+    is_stacked = len(fields) > _MOST_COLUMNS
+    for name in ["results"] if is_stacked else fields:
+        is_wide = is_stacked or any(_has_text(record.get(name)) for record in records)
         table.add_column(name, ratio=4 if is_wide else None, overflow="fold")
     for record in records[:limit]:
-        cells = (str(record.get("id", "")), _short(record), *(_cell(record.get(name)) for name in fields))
-        table.add_row(*map(Text, cells))  # Text, for in a text [b] is no markup.
+        cells = [_cell(record.get(name)) for name in fields]
+        if is_stacked:
+            cells = ["\n".join(f"{name}: {cell}" for name, cell in zip(fields, cells, strict=True) if cell)]
+        table.add_row(*map(Text, (str(record.get("id", "")), _short(record), *cells)))  # Text: [b] is no markup.
     console.print(table)
     if len(records) > limit:
         console.print(f"{limit} of {len(records)} records shown")

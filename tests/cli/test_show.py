@@ -6,7 +6,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 ANSWER = {"question": "Who?", "text": "the fox", "score": 0.5, "no_answer_score": 0.1}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def write(*records: dict) -> None:
@@ -35,3 +42,11 @@ def test_what_is_no_result_is_not_shown(mmpipe: Callable) -> None:
     write({"id": "a", "text": "x", "author": {"name": "Ann"}, "tags": ["p", "q"], "sentiment": 5})
     found = mmpipe("show", "r.jsonl")
     assert found.code == 0 and "Ann" not in found.out and "tags" not in found.out
+
+
+def test_results_of_many_components_stand_below_one_another(mmpipe: Callable) -> None:
+    summary = {"text": "A fox.", "coverage": 1.0}
+    write({"id": "a", "text": "x", "mood": {"label": "fine", "score": 0.75}, "answers": [ANSWER], "summary": summary})
+    lines = mmpipe("show", "r.jsonl").out.splitlines()
+    shown = [line.split("│")[3].strip() for line in lines if "│" in line]
+    assert shown == ["mood: fine 0.75", "answers: Who? the fox", "summary: A fox."]
