@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import glob
-import gzip
 import re
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from mmpipe.corpus.decoding import check_encoding
+from mmpipe.corpus.packing import DamageError, packed, unpack
 from mmpipe.errors import MmpipeError, NoInputError, RecordError
 from mmpipe.names import nearest
 from mmpipe.plugins import PluginRegistry
 from mmpipe.specs import ReaderSpec
 
 STDIN = "-"
-_PACKED = ".gz"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Item:
     record: the JSON object, None where `error` says why there is none.
     raw: what stood there, for the errors file, where it could not be parsed.
     n_bytes: how far into its source the reader is after it, for the progress bar.
+    offset: where it begins: the byte of the unpacked stream, or in formats of rows the row, from 0.
     """
 
     origin: str
@@ -36,41 +39,55 @@ class Item:
     error: RecordError | None = None
     raw: str | None = None
     n_bytes: int = 0
+    offset: int | None = None
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file, or standard input. A file whose name ends in .gz is unpacked as it is read.
+    """One file, or standard input. A file whose name ends in .gz, .xz or .zst is unpacked as it is read.
 
     path: None for standard input. name: as origins show it. root: the folder that media paths are relative to.
     text_key: the key that the user said holds the text; readers of bare text write it.
+    fallback: the encoding of text that is not UTF-8, such as "cp1252"; None makes it an item with an error.
     """
 
     path: Path | None
     name: str
     root: Path
     text_key: str = "text"
+    fallback: str | None = None
 
     def open(self) -> BinaryIO:
         """Raises NoInputError where the file cannot be opened."""
         if self.path is None:
             return sys.stdin.buffer
         try:
-            return cast(BinaryIO, gzip.open(self.path)) if self._is_packed else self.path.open("rb")
+            return unpack(self.path.open("rb"), self._packing)
         except OSError as error:
             raise NoInputError(
                 f"cannot be opened: {error.strerror}", where=str(self.path), next_step="check its permissions"
             ) from None
 
+    def open_seekable(self) -> BinaryIO:
+        """The same for formats that are not read from front to back: what is no plain file goes to a temporary one."""
+        stream = self.open()
+        if self.path is not None and self._packing is None and stream.seekable():
+            return stream
+        spooled = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  # The caller closes it.
+        with stream:
+            shutil.copyfileobj(stream, spooled)
+        spooled.seek(0)
+        return spooled
+
     @property
     def size(self) -> int:
         """In bytes; 0 where it is not known how many will be read: standard input and other streams, packed files."""
-        is_plain = self.path is not None and self.path.is_file() and not self._is_packed
+        is_plain = self.path is not None and self.path.is_file() and self._packing is None
         return cast(Path, self.path).stat().st_size if is_plain else 0
 
     @property
-    def _is_packed(self) -> bool:
-        return self.path is not None and self.path.name.lower().endswith(_PACKED)
+    def _packing(self) -> str | None:
+        return packed(self.path.name)[1] if self.path is not None else None
 
 
 @dataclass(frozen=True)
@@ -81,13 +98,24 @@ class Input:
     read: Callable[[Source], Iterable[Item]]
 
     def __iter__(self) -> Iterator[Item]:
-        """Raises MmpipeError, naming source and record, where the reader itself fails."""
+        """Raises MmpipeError, naming source and record, where the reader itself fails.
+
+        A packed file that is damaged behind its first record ends with an item that says so.
+        """
         last = None
         try:
             for last in self.read(self.source):
                 yield last
         except MmpipeError:
             raise
+        except DamageError as error:
+            step = "pack the file again, or fetch it again"
+            if last is None:
+                raise NoInputError(str(error), where=self.source.name, next_step=step) from None
+            said = f"{error}; what stood behind {last.origin} cannot be read"
+            origin = f"{self.source.name}:damaged"
+            problem = RecordError(said, where=origin, next_step=step)
+            yield Item(origin, error=problem, raw=said, n_bytes=last.n_bytes)
         except Exception as error:
             raise MmpipeError(
                 f"the reader failed: {type(error).__name__}: {error}",
@@ -97,37 +125,42 @@ class Input:
 
 
 def find_inputs(
-    inputs: Sequence[str], plugins: PluginRegistry, *, reader: str | None = None, text_key: str = "text"
+    inputs: Sequence[str],
+    plugins: PluginRegistry,
+    *,
+    reader: str | None = None,
+    text_key: str = "text",
+    fallback: str | None = None,
 ) -> list[Input]:
     """The files behind what the user named, each with its reader, in a stable order.
 
     inputs: files, folders (every file below that a reader answers to), patterns, or "-".
     reader: the name of a reader, for all; by default a file's ending decides, and standard input is JSONL.
-    Raises NoInputError, naming the input, where nothing is there or no reader answers to it.
+    text_key, fallback: see Source.
+    Raises NoInputError, naming the input, where nothing is there or no reader answers to it; MmpipeError where there
+    is no such encoding as `fallback`.
     """
+    check_encoding(fallback)
     chosen = plugins.get("readers", reader) if reader else None
-    pairs = [pair for name in inputs for pair in _find(name, plugins, chosen, text_key)]
+    pairs = [pair for name in inputs for pair in _find(name, plugins, chosen)]
     # Names become ids: files of one name are told apart by their whole path.
     names = Counter(source.name for source, _ in pairs)
-    return [
-        Input(
-            replace(source, name=str(source.path)) if names[source.name] > 1 and source.path else source,
-            plugins.code("readers", spec.name),
-        )
-        for source, spec in pairs
-    ]
+    found = []
+    for source, spec in pairs:
+        name = str(source.path) if names[source.name] > 1 and source.path else source.name
+        source = replace(source, name=name, text_key=text_key, fallback=fallback)
+        found.append(Input(source, plugins.code("readers", spec.name)))
+    return found
 
 
-def _find(
-    name: str, plugins: PluginRegistry, chosen: ReaderSpec | None, text_key: str
-) -> list[tuple[Source, ReaderSpec]]:
+def _find(name: str, plugins: PluginRegistry, chosen: ReaderSpec | None) -> list[tuple[Source, ReaderSpec]]:
     if name == STDIN:
-        return [(Source(None, "stdin", Path("."), text_key), chosen or plugins.get("readers", "jsonl"))]
+        return [(Source(None, "stdin", Path(".")), chosen or plugins.get("readers", "jsonl"))]
     path = Path(name)
     if _is(path, "is_dir"):
         files = sorted(f for f in path.rglob("*") if _is(f, "is_file") and not _is_hidden(f.relative_to(path)))
-        readers = [(file, chosen or _reader_of(file, plugins)) for file in files]
-        found = [(Source(f, f.relative_to(path).as_posix(), path, text_key), spec) for f, spec in readers if spec]
+        specs = _with_sidecars({file: chosen or _reader_of(file, plugins) for file in files})
+        found = [(Source(f, f.relative_to(path).as_posix(), path), spec) for f, spec in specs.items() if spec]
         if not found:
             raise NoInputError(
                 "the folder holds no file that a reader answers to", where=name, next_step=_endings(plugins)
@@ -147,8 +180,21 @@ def _find(
                 where=str(file),
                 next_step=f"name one with --reader; {_endings(plugins)}",
             )
-        found.append((Source(file, file.name, file.parent, text_key), spec))
+        found.append((Source(file, file.name, file.parent), spec))
     return found
+
+
+def _with_sidecars(specs: dict[Path, ReaderSpec | None]) -> dict[Path, ReaderSpec | None]:
+    """The same, with files that say more about others (ReaderSpec.sidecars) given to the reader of those."""
+    folders: dict[str, tuple[ReaderSpec, set[Path]]] = {}
+    for file, spec in specs.items():
+        for name in spec.sidecars if spec else ():
+            folders.setdefault(name, (spec, set()))[1].update(file.parents)
+    given = {}
+    for file, spec in specs.items():
+        whose, above = folders.get(file.name, (spec, set()))
+        given[file] = whose if file.parent in above else spec
+    return given
 
 
 def _is(path: Path, what: str) -> bool:
@@ -172,9 +218,10 @@ def _matches(pattern: str) -> list[Path]:
 
 def _reader_of(file: Path, plugins: PluginRegistry) -> ReaderSpec | None:
     name = file.name.lower()
-    names = (name, name.removesuffix(_PACKED))  # A reader may answer to .gz itself.
+    names = (name, packed(name)[0])  # A reader may answer to .gz itself.
     return next((spec for name in names for spec in plugins.all("readers") if name.endswith(spec.suffixes)), None)
 
 
 def _endings(plugins: PluginRegistry) -> str:
-    return "readers: " + "; ".join(f"{spec.name} ({', '.join(spec.suffixes)})" for spec in plugins.all("readers"))
+    specs = [spec for spec in plugins.all("readers") if spec.suffixes]
+    return "readers: " + "; ".join(f"{spec.name} ({', '.join(spec.suffixes)})" for spec in specs)

@@ -78,7 +78,9 @@ BAD_TABLES: dict[str, bytes] = {
     "too many.csv": b"id,text\n1,a,b\n",
     "bytes.csv": b"id,text\n1,\xff\n",
     "bytes in header.csv": b"id,t\xffxt\n1,a\n",
-    "UTF-16.csv": "id,text\n1,a\n".encode("utf-16"),
+    "UTF-16 without a mark.csv": "id,text\n1,a\n".encode("utf-16-be"),
+    "half of UTF-16.csv": "id,text\n1,a\n".encode("utf-16")[:-3],
+    "UTF-32.csv": "id,text\n1,a\n".encode("utf-32"),
     "same name.csv": b"text,text\n1,a\n",
     "no name.csv": b"id,,text\n1,2,a\n",
     "blank header.csv": b",,\n1,2,3\n",
@@ -89,7 +91,7 @@ BAD_TABLES: dict[str, bytes] = {
     "old Mac.csv": b"id,text\r1,a\r2,b\r",
     "too few.tsv": b"id\ttext\n1\n",
     "bytes.txt": b"caf\xe9",
-    "UTF-16.txt": "text".encode("utf-16"),
+    "half of UTF-16.txt": "text".encode("utf-16")[:-1],
 }
 
 
@@ -177,7 +179,7 @@ def test_origins_of_rows_with_line_breaks(tmp_path: Path) -> None:
 
 
 def test_folder_of_texts(nlp: Any, tmp_path: Path) -> None:
-    for name in ("b.txt", "sub/a.md", "sub/c.TXT", ".hidden.txt", ".git/d.txt", "picture.png"):
+    for name in ("b.txt", "sub/a.md", "sub/c.TXT", ".hidden.txt", ".git/d.txt", "program.xyz"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name, "utf-8")
     found = find_inputs([str(tmp_path)], PLUGINS)
