@@ -17,8 +17,8 @@ CORPORA := gallery/gallery gallery/albums questions/questions articles/articles 
 run: $(VENV)/.installed
 	@mkdir -p out
 	$(BIN)/python corpora/gallery/make_images.py
-	$(BIN)/mmpipe run corpora/pipeline.cfg $(CORPORA:%=corpora/%.jsonl) -o out/corpora.jsonl --force
-	$(BIN)/mmpipe run corpora/articles/pipeline.zh.cfg corpora/articles/articles.zh.jsonl -o out/articles.zh.jsonl --force
+	$(BIN)/mmpipe run corpora/pipeline.cfg $(CORPORA:%=corpora/%.jsonl) -o out/corpora.jsonl --restart
+	$(BIN)/mmpipe run corpora/articles/pipeline.zh.cfg corpora/articles/articles.zh.jsonl -o out/articles.zh.jsonl --restart
 	@$(BIN)/mmpipe show out/articles.zh.jsonl
 	@$(BIN)/mmpipe show out/corpora.jsonl --limit 16 --gold label --by style
 

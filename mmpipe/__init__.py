@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mmpipe.errors import ConfigError, Fault, MmpipeError, ModelError, PluginError, RecordError
+from mmpipe.errors import ConfigError, Fault, MmpipeError, ModelError, PluginError, RecordError, StopRun
 from mmpipe.hookspecs import hookimpl
 from mmpipe.specs import (
     CommandSpec,
     ComponentSpec,
+    EngineSpec,
     MetricSpec,
     ModelSpec,
     PipelineSpec,
@@ -30,6 +31,7 @@ __all__ = [
     "CommandSpec",
     "ComponentSpec",
     "ConfigError",
+    "EngineSpec",
     "Fault",
     "MetricSpec",
     "MmpipeError",
@@ -41,6 +43,7 @@ __all__ = [
     "RecordError",
     "RunCounts",
     "RunInfo",
+    "StopRun",
     "WriterSpec",
     "hookimpl",
     "load",

@@ -42,9 +42,11 @@ class TransformerPipe(LearningPipe):
         that have been trained are written in any case.
 
     metric: the name of the metric that judges it (the hook `mmpipe_metrics`); None where nothing does.
+    result_type: what it writes, as a column of a table (see mmpipe.corpus.columns); None where that is not fixed.
     """
 
     metric: ClassVar[str | None] = None
+    result_type: ClassVar[Any] = None
 
     def __init__(self, vocab: Vocab, model: Model, name: str, *, field: str, save_weights: bool = True, **cfg: Any):
         super().__init__(vocab, model, name, field=field, save_weights=save_weights, **cfg)

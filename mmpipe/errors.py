@@ -44,6 +44,10 @@ class NoInputError(MmpipeError):
     """There is nothing to read."""
 
 
+class StopRun(MmpipeError):
+    """Raised by a hook of a plugin to end the run. What is finished stays, and the same command goes on."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing wrong in a pipeline's config: where (`components.qa.model.name`), what, and the mend.

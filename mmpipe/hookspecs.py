@@ -21,6 +21,7 @@ import pluggy
 from mmpipe.specs import (
     CommandSpec,
     ComponentSpec,
+    EngineSpec,
     MetricSpec,
     ModelSpec,
     PipelineSpec,
@@ -69,13 +70,22 @@ def mmpipe_metrics() -> Iterable[MetricSpec]:
 
 
 @hookspec
+def mmpipe_engines() -> Iterable[EngineSpec]:
+    """Yield engines, which do the shards of a run somewhere: `mmpipe run --engine acme`."""
+
+
+@hookspec
 def mmpipe_commands() -> Iterable[CommandSpec]:
     """Yield commands of the command line."""
 
 
 @hookspec
 def mmpipe_run_started(run: RunInfo) -> None:
-    """A run over a corpus is about to read its first record."""
+    """A run over a corpus is about to read its first record.
+
+    It and the hooks below are called in the main process and in each worker. One that raises is reported and ends
+    nothing; mmpipe.StopRun ends the run, which the same command continues.
+    """
 
 
 @hookspec
@@ -86,6 +96,11 @@ def mmpipe_batch_done(run: RunInfo, counts: RunCounts) -> None:
 @hookspec
 def mmpipe_document_failed(run: RunInfo, failure: Mapping[str, Any]) -> None:
     """A record failed; `failure` is the line that goes to the errors file."""
+
+
+@hookspec
+def mmpipe_shard_written(run: RunInfo, shard: Mapping[str, Any]) -> None:
+    """A shard is whole on disk; `shard` is its entry in the manifest: counts, tokens, seconds of each component."""
 
 
 @hookspec

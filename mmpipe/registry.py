@@ -22,6 +22,7 @@ KINDS: dict[str, type] = {
     "readers": specs.ReaderSpec,
     "writers": specs.WriterSpec,
     "metrics": specs.MetricSpec,
+    "engines": specs.EngineSpec,
     "commands": specs.CommandSpec,
 }
 Spec = TypeVar("Spec")

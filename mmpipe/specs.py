@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmpipe.errors import PluginError
 
@@ -60,27 +60,37 @@ class ReaderSpec:
     """A format that records come in.
 
     function: `"module:function"`, called with one `mmpipe.corpus.source.Source`, yielding `Item`s.
-    suffixes: file name endings it answers to, with the dot, lower case.
+    suffixes: file name endings it answers to, with the dot, lower case; none where it has to be chosen by name.
+    sidecars: names of files that say more about files of this format. In a folder that holds both, they come to
+        this function too, instead of to the reader of their own ending.
     """
 
     name: str
     function: str
     suffixes: tuple[str, ...]
     summary: str = ""
+    sidecars: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class WriterSpec:
     """A format that results go out in.
 
-    function: `"module:function"`, called with a binary stream, returning an object with `write(result)`.
+    function: `"module:function"`, called with a binary stream and a `mmpipe.corpus.columns.Columns`, returning an
+        object with `write(result)`, which raises ValueError or TypeError for what cannot be written and then writes
+        nothing, and `close()`, which writes what is left and leaves the stream open. Equal results must give equal
+        bytes.
     suffixes: file name endings it answers to, with the dot, lower case.
+    takes: what `write` is given: "results", as `mmpipe.document.to_record` makes them, or "docs", spaCy's.
+    is_table: whether it writes the columns it is given, which are then made from the first records of a run.
     """
 
     name: str
     function: str
     suffixes: tuple[str, ...]
     summary: str = ""
+    takes: Literal["results", "docs"] = "results"
+    is_table: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,18 @@ class MetricSpec:
 
     name: str
     object: str
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """What does the shards of a run: `mmpipe run --engine <name>`.
+
+    function: `"module:function"`, a mmpipe.corpus.engine.Engine.
+    """
+
+    name: str
+    function: str
     summary: str = ""
 
 
@@ -122,24 +144,32 @@ def check(spec: Any) -> None:
     suffixes = getattr(spec, "suffixes", ())
     if not isinstance(suffixes, tuple) or not all(isinstance(s, str) and s.startswith(".") for s in suffixes):
         raise PluginError(f"{kind}.suffixes must be a tuple such as ('.jsonl',), got {suffixes!r}")
+    sidecars = getattr(spec, "sidecars", ())
+    if not isinstance(sidecars, tuple) or not all(isinstance(name, str) and name for name in sidecars):
+        raise PluginError(f"{kind}.sidecars must be a tuple such as ('captions.jsonl',), got {sidecars!r}")
+    if isinstance(spec, WriterSpec) and spec.takes not in ("results", "docs"):
+        raise PluginError(f"{kind}.takes must be 'results' or 'docs', got {spec.takes!r}")
 
 
 @dataclass(frozen=True)
 class RunInfo:
     """What the hooks of a run's life are told about the run.
 
-    pipeline: the pipeline as the user named it; inputs and output likewise.
+    pipeline: the pipeline as the user named it; inputs and output likewise. process: where the hook is called, "main"
+    or "worker 0"; each has its own start and end.
     """
 
     pipeline: str
     inputs: tuple[str, ...]
     output: str
+    process: str = "main"
 
 
 @dataclass(frozen=True)
 class RunCounts:
-    """What has happened so far in a run, in records; read = written + failed once it has ended."""
+    """What has happened so far in a run, in records; read = written + failed + skipped once it has ended."""
 
     n_read: int = 0
     n_written: int = 0
     n_failed: int = 0
+    n_skipped: int = 0

@@ -28,7 +28,7 @@ def mmpipe_pipelines():
 
 @mmpipe.hookimpl
 def mmpipe_readers():
-    yield mmpipe.ReaderSpec("lines", "good_formats:read", (".lines",), "a line is a record")
+    yield mmpipe.ReaderSpec("rows", "good_formats:read", (".rows",), "a line is a record")
 
 @mmpipe.hookimpl
 def mmpipe_writers():
@@ -317,7 +317,7 @@ def test_plugins_list_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert good["provides"] == {
         "components": ["good_tone"],
         "pipelines": ["good-pipeline"],
-        "readers": ["lines"],
+        "readers": ["rows"],
         "writers": ["ids"],
         "commands": ["greet"],
     }

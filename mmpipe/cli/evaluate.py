@@ -167,14 +167,14 @@ def _split(pair: str, option: str) -> tuple[str, str]:
 
 
 def _check_output(path: Path | None, *, is_forced: bool) -> None:
-    from mmpipe.corpus.run import check_output
+    from mmpipe.corpus.output import check_file
 
     if path is not None:
-        check_output(path, [], is_forced=is_forced)
+        check_file(path, is_forced=is_forced)
 
 
 def _write(found: Mapping[str, Any], output: Path | None, report: Path | None) -> None:
-    from mmpipe.corpus.run import whole_file
+    from mmpipe.corpus.durable import whole_file
 
     if output is not None:
         with whole_file(output) as stream:

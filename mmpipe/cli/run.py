@@ -2,131 +2,171 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
+import shutil
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmpipe.cli.exit_codes import ExitCode
 from mmpipe.cli.options import WITH_OVERRIDES, PipelineArgument, quiet, split_overrides
+from mmpipe.cli.run_bar import run_bar, told
 
 if TYPE_CHECKING:
-    from mmpipe.corpus.run import Progress
+    from mmpipe.corpus.source import Input
+    from mmpipe.plugins import PluginRegistry
 
 
 def run(
     pipeline: PipelineArgument,
     inputs: Annotated[
         list[str],
-        typer.Argument(
-            metavar="INPUT...", help="Files, folders or patterns; - is standard input. JSONL, CSV, TSV, text."
-        ),
+        typer.Argument(metavar="INPUT...", help="Files, folders or patterns; - is standard input."),
     ],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="OUT.jsonl", help="- is standard output.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUT", help="A folder, a file such as out.jsonl, or - .")
+    ],
+    format: Annotated[
+        str | None, typer.Option(help="Of the shards in a folder: .jsonl, .jsonl.gz, .parquet, .csv, ...")
+    ] = None,
+    shard_size: Annotated[int, typer.Option(min=1, help="Records in a shard.")] = 1000,
     limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many records.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Records batched together.")] = 256,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", "-n", min=0, help="Spawned processes, one a GPU where there are several; 0: none."),
+    ] = 0,
+    engine: Annotated[str | None, typer.Option(help="Who does the shards: local, workers, ray, ...")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="Of the cluster, with --engine ray.")] = None,
+    max_errors: Annotated[
+        str | None, typer.Option(metavar="N|P%", help="Stop when more records than that have failed.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda:0, ...; a model's own setting wins.")] = None,
     text_key: Annotated[str, typer.Option(help="The key of a record that holds its text.")] = "text",
     reader: Annotated[str | None, typer.Option(help="Read all inputs with this reader.")] = None,
-    force: Annotated[bool, typer.Option("--force", "-F", help="Replace an older output.")] = False,
+    fallback: Annotated[
+        str | None, typer.Option(help="An encoding for text that is not UTF-8, such as cp1252.")
+    ] = None,
+    skip_empty: Annotated[bool, typer.Option("--skip-empty", help="Leave out records without text and media.")] = False,
+    metrics: Annotated[
+        Path | None, typer.Option(metavar="FILE.prom", help="Write metrics in Prometheus's text format.")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew, and replace an older output.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-F", help="Go on with another config, input, plugin or model; put on record.")
+    ] = False,
 ) -> None:
     """Run a pipeline over a corpus: each record goes out with one key a field added.
 
-    Records that fail go to OUT.errors.jsonl with component, error and record; the exit code is then 4.
-    Any setting of the pipeline can be overridden: --components.sentiment.model.precision=fp32
+    Kill it at any moment and run the same command again: it goes on, and the output is that of a run never
+    interrupted. Records that fail go to quarantine.jsonl (OUT.errors.jsonl beside a file) with component, error and
+    record; the exit code is then 4. Any setting of the pipeline can be overridden:
+    --components.sentiment.model.precision=fp32
     """
     quiet()
     inputs, overrides = split_overrides(inputs)
     if not inputs:
         raise typer.BadParameter("name at least one INPUT")
-    from mmpipe.corpus.run import Run, check_output, errors_path, find_writer
+    from mmpipe.corpus.formats import USUAL, ending_of
+    from mmpipe.corpus.joined import errors_path, join, layout_beside
+    from mmpipe.corpus.layout import Layout
+    from mmpipe.corpus.output import check_file, check_folder, check_inputs_spared
+    from mmpipe.corpus.plan import Command, Options
+    from mmpipe.corpus.sharded import Limit, ShardedRun, folder_of
     from mmpipe.corpus.source import find_inputs
     from mmpipe.errors import NoInputError
     from mmpipe.loading import load
     from mmpipe.plugins import get_plugins
+
+    try:
+        limit_of_errors = Limit.of(max_errors) if max_errors else None
+    except ValueError:
+        raise typer.BadParameter(f"--max-errors takes a number or a percentage, got {max_errors!r}") from None
+    plugins = get_plugins()
+    found = find_inputs(inputs, plugins, reader=reader, text_key=text_key, fallback=fallback)
+    if output == "-":
+        _stream(pipeline, inputs, overrides, found, plugins, device, limit, batch_size, text_key)
+        return
+    folder, file = folder_of(output), None
+    if folder is not None:
+        layout = Layout(folder, ending_of(f"shard{format or USUAL}", plugins))
+        check_folder(folder)
+    else:
+        file = Path(output)
+        layout = layout_beside(file, plugins)
+        if format is not None:
+            raise typer.BadParameter("--format is for a folder; a file's ending says its format")
+        check_inputs_spared((file, errors_path(file)), found)
+        check_file(file, is_forced=restart or layout.manifest.exists(), force="--restart")
+    nlp = load(pipeline, overrides, device=device)
+    job = ShardedRun(
+        nlp,
+        Command(pipeline, tuple(inputs), overrides, device, os.getcwd()),
+        found,
+        plugins,
+        layout,
+        Options(layout.ending, shard_size, batch_size, limit, text_key, reader, fallback, skip_empty),
+        plugins.code("engines", engine or ("workers" if workers else "local")),
+        n_workers=max(workers, 1),
+        address=ray_address,
+        max_errors=limit_of_errors,
+        output=file,
+    )
+    if metrics is not None:
+        from mmpipe.prometheus import MetricsFile
+
+        plugins.manager.register(MetricsFile(metrics))
+    try:
+        with run_bar() as show:
+            manifest = job.execute(is_forced=force, is_restarted=restart, on_shard=show)
+    except NoInputError:
+        if file is not None:
+            shutil.rmtree(layout.folder, ignore_errors=True)
+        raise
+    except KeyboardInterrupt:
+        print(f"interrupted; the same command goes on from where {output} is", file=sys.stderr)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    failures: Path | None = layout.quarantine
+    if file is not None:
+        join(manifest, file, plugins)
+        failures = errors_path(file)
+    print(told(manifest, output, failures), file=sys.stderr)
+    raise typer.Exit(ExitCode.SOME_FAILED if manifest.counts.n_quarantined else ExitCode.OK)
+
+
+def _stream(
+    pipeline: str,
+    inputs: list[str],
+    overrides: dict,
+    found: list[Input],
+    plugins: PluginRegistry,
+    device: str | None,
+    limit: int | None,
+    batch_size: int,
+    text_key: str,
+) -> None:
+    """Results to standard output, failures to standard error."""
+    from mmpipe.corpus.run import Run
+    from mmpipe.errors import NoInputError
+    from mmpipe.loading import load
     from mmpipe.specs import RunInfo
 
-    plugins = get_plugins()
-    find_writer(output, plugins)
-    found = find_inputs(inputs, plugins, reader=reader, text_key=text_key)
-    out, failed = (None, None) if output == "-" else (Path(output), errors_path(Path(output)))
-    if out is not None:
-        check_output(out, found, is_forced=force)
     nlp = load(pipeline, overrides, device=device)
-    info = RunInfo(pipeline, tuple(inputs), output)
-    job = Run(nlp, found, plugins, info, limit=limit, batch_size=batch_size, text_key=text_key)
-    try:
-        with _streams(out, failed) as (results, errors), _bar() as show:
-            progress = job.write(results, errors, show)
-    except KeyboardInterrupt:
-        counts = job.progress.counts
-        print(f"interrupted after {counts.n_read:,} records; {output} was not written", file=sys.stderr)
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    _tidy(failed, progress)
-    print(_told(progress, output, failed), file=sys.stderr)
+    job = Run(
+        nlp,
+        found,
+        plugins,
+        RunInfo(pipeline, tuple(inputs), "-"),
+        limit=limit,
+        batch_size=batch_size,
+        text_key=text_key,
+    )
+    progress = job.write(sys.stdout.buffer, sys.stderr.buffer, lambda progress: sys.stdout.buffer.flush())
     if progress.n_read == 0:
         raise NoInputError("no records", where=", ".join(inputs), next_step="name an INPUT that holds some")
     raise typer.Exit(ExitCode.SOME_FAILED if progress.n_failed else ExitCode.OK)
 
 
 run.context_settings = WITH_OVERRIDES  # type: ignore[attr-defined]
-
-
-@contextlib.contextmanager
-def _streams(out: Path | None, failed: Path | None) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    from mmpipe.corpus.run import whole_file
-
-    if out is None or failed is None:
-        yield sys.stdout.buffer, sys.stderr.buffer
-        sys.stdout.buffer.flush()
-        return
-    with whole_file(out) as results, whole_file(failed) as errors:
-        yield results, errors
-
-
-@contextlib.contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
-    """A progress bar with rate and time left, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda progress: None
-        return
-    columns: list[Any] = [
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    ]
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def show(progress: Any) -> None:
-            rate = progress.n_read / max(progress.seconds, 1e-9)
-            failed = f", {progress.n_failed:,} failed" if progress.n_failed else ""
-            described = f"{progress.n_read:,} records, {rate:,.1f} a second{failed}"
-            bar.update(task, description=described, completed=progress.n_bytes, total=progress.total_bytes or None)
-
-        yield show
-
-
-def _tidy(failed: Path | None, progress: Progress) -> None:
-    if failed is not None and not progress.n_failed:
-        failed.unlink(missing_ok=True)
-
-
-def _told(progress: Progress, output: str, failed: Path | None) -> str:
-    rate = progress.n_read / max(progress.seconds, 1e-9)
-    noun = "record" if progress.n_read == 1 else "records"
-    text = (
-        f"{progress.n_read:,} {noun} read in {progress.seconds:.1f} s ({rate:,.1f} a second): "
-        f"{progress.n_written:,} written to {'standard output' if output == '-' else output}"
-    )
-    if progress.n_failed:
-        text += f", {progress.n_failed:,} failed, see {failed or 'the lines above'}"
-    return text

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import re
+import sys
+import time
 import traceback
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -14,6 +19,8 @@ from spacy.tokens import Doc
 from mmpipe.corpus.source import Item
 from mmpipe.document import make_doc, spacy_annotations, to_record
 from mmpipe.errors import MmpipeError, RecordError
+
+_ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 
 
 @dataclass(frozen=True)
@@ -29,15 +36,17 @@ class Failure:
     record: dict[str, Any] | str | None
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain data, the same whenever the same thing fails: addresses in memory are left out."""
         is_ours = isinstance(self.error, MmpipeError)
         said = self.error.what if is_ours else " ".join(str(self.error).split())
+        trace = None if is_ours else _ADDRESS.sub("0x...", "".join(traceback.format_exception(self.error)))
         return {
             "origin": self.origin,
             "component": self.component,
             "error": type(self.error).__name__,
-            "message": said,
+            "message": _ADDRESS.sub("0x...", said),
             "next_step": (self.error.next_step if is_ours else None) or _next_step(self.component),
-            "traceback": None if is_ours else "".join(traceback.format_exception(self.error)),
+            "traceback": trace,
             "record": self.record,
         }
 
@@ -45,37 +54,51 @@ class Failure:
 class Processor:
     """Runs a pipeline over batches of items.
 
-    nlp: the pipeline. root: the folder that media paths are relative to. text_key: the key that holds the text.
+    nlp: the pipeline. text_key: the key that holds the text. gives: what a success is, a result or its Doc.
+    seconds: spent in each component so far. n_tokens: spaCy's, of all documents that came through.
     """
 
-    def __init__(self, nlp: Language, *, text_key: str = "text") -> None:
-        self.nlp = nlp
-        self.text_key = text_key
+    def __init__(self, nlp: Language, *, text_key: str = "text", gives: Literal["results", "docs"] = "results") -> None:
+        self.nlp, self.text_key, self.gives = nlp, text_key, gives
         self.assigns = {name: set(nlp.get_pipe_meta(name).assigns) for name in nlp.pipe_names}
+        self.seconds: Counter[str] = Counter()
+        self.n_tokens = 0
 
-    def process(self, items: Sequence[Item], *, root: Path) -> list[dict[str, Any] | Failure]:
-        """A result or a failure for each item, in order. Only the items at fault fail, whatever they travel with."""
-        outcomes: dict[int, dict[str, Any] | Failure] = {}
-        docs: dict[int, Doc] = {}
-        for index, item in enumerate(items):
+    def process(self, items: Sequence[Item], *, root: Path) -> list[dict[str, Any] | Doc | Failure]:
+        """A success or a failure for each item, in order. Only the items at fault fail, whatever they travel with.
+
+        A batch that fails as a whole, for want of memory too, is halved until the items at fault are alone.
+        Raises MmpipeError where no item is to blame.
+        """
+        outcomes = self._attempt(items, list(range(len(items))), root)
+        return [outcomes[index] for index in range(len(items))]
+
+    def _attempt(self, items: Sequence[Item], indices: list[int], root: Path) -> dict[int, Any]:
+        outcomes: dict[int, Any] = {}
+        docs = []
+        for index in indices:
             try:
-                docs[index] = self._doc(item, root)
+                doc = self._doc(items[index], root)
             except Exception as error:
-                outcomes[index] = _failure(item, None, error)
+                outcomes[index] = _failure(items[index], None, error)
+            else:
+                doc._context = index
+                docs.append(doc)
         outcomes |= self._pipe(items, docs)
-        for index in [index for index in docs if index not in outcomes]:
-            # It was lost with a neighbour, in a component that gives up its whole batch: alone it has its own fate.
-            try:
-                alone = self._pipe(items, {index: self._doc(items[index], root)})
-            except Exception as error:
-                alone = {index: _failure(items[index], None, error)}
-            lost = RecordError(
+        lost = [index for index in indices if index not in outcomes]
+        if len(lost) == 1 and len(indices) == 1:
+            error = RecordError(
                 "a component dropped the document, or put another in its place, without an error",
-                where=items[index].origin,
+                where=items[lost[0]].origin,
                 next_step="components must hand on the Doc that they were given",
             )
-            outcomes |= alone or {index: _failure(items[index], None, lost)}
-        return [outcomes[index] for index in range(len(items))]
+            return {lost[0]: _failure(items[lost[0]], None, error)}
+        if lost:
+            # They were lost with a neighbour: in smaller company each has its own fate.
+            middle = (len(lost) + 1) // 2
+            for half in (lost[:middle], lost[middle:]) if len(lost) > 1 else (lost,):
+                outcomes |= self._attempt(items, half, root)
+        return outcomes
 
     def _doc(self, item: Item, root: Path) -> Doc:
         if item.error is not None:
@@ -87,32 +110,41 @@ class Processor:
         except RecursionError:
             raise RecordError("is nested too deeply", where=item.origin, next_step="flatten the record") from None
 
-    def _pipe(self, items: Sequence[Item], docs: dict[int, Doc]) -> dict[int, dict[str, Any] | Failure]:
+    def _pipe(self, items: Sequence[Item], docs: list[Doc]) -> dict[int, Any]:
         """Outcomes of those documents that came through or failed alone."""
-        outcomes: dict[int, dict[str, Any] | Failure] = {}
+        outcomes: dict[int, Any] = {}
 
         def note(component: str, pipe: Any, failed: list[Doc], error: Exception) -> None:
             if len(failed) == 1:
                 outcomes[failed[0]._context] = _failure(items[failed[0]._context], component, error)
 
         self.nlp.set_error_handler(note)
-        stream = self.nlp.pipe(
-            ((doc, index) for index, doc in docs.items()), as_tuples=True, batch_size=max(len(docs), 1)
-        )
-        try:
-            for doc, index in stream:
-                if index is None:  # Not one of ours: a component made it.
-                    continue
-                try:
-                    outcomes[index] = self._result(doc)
-                except Exception as error:
-                    outcomes[index] = _failure(items[index], None, error)
-        except Exception as error:
-            if isinstance(error, MmpipeError) and not isinstance(error, RecordError):
-                raise  # A model or a plugin is to blame, no document.
-            if len(docs) == 1:
-                index = next(iter(docs))
-                outcomes.setdefault(index, _failure(items[index], None, error))
+        n_docs, alone = len(docs), docs[0]._context if len(docs) == 1 else None
+        for name, pipe in self.nlp.pipeline:
+            began = time.perf_counter()
+            try:
+                docs = [doc for doc in _through(pipe, name, docs, note) if isinstance(doc, Doc)]
+            except Exception as error:
+                if isinstance(error, MmpipeError) and not isinstance(error, RecordError):
+                    raise  # A model or a plugin is to blame, no document.
+                if n_docs == 1:
+                    outcomes.setdefault(alone, _failure(items[alone], name, error))
+                else:
+                    _make_room(error)
+                return outcomes
+            finally:
+                self.seconds[name] += time.perf_counter() - began
+        for doc in docs:
+            index = doc._context
+            if index is None:  # Not one of ours: a component made it.
+                continue
+            try:
+                result = self._result(doc)
+            except Exception as error:
+                outcomes[index] = _failure(items[index], None, error)
+            else:
+                outcomes[index] = result if self.gives == "results" else doc
+                self.n_tokens += len(doc)
         return outcomes
 
     def _result(self, doc: Doc) -> dict[str, Any]:
@@ -130,6 +162,28 @@ class Processor:
                 )
             result[name] = value
         return result
+
+
+def _through(pipe: Any, name: str, docs: list[Doc], note: Any) -> Iterator[Any]:
+    """The documents after one component, as spaCy's `Language.pipe` calls it."""
+    if hasattr(pipe, "pipe"):
+        yield from pipe.pipe(docs, batch_size=max(len(docs), 1))
+        return
+    for doc in docs:
+        try:
+            yield pipe(doc)
+        except Exception as error:
+            note(name, pipe, [doc], error)
+
+
+def _make_room(error: Exception) -> None:
+    """Give back what a batch that was too large for memory still holds, before half of it is tried."""
+    if isinstance(error, MemoryError) or "memory" in str(error):
+        error.__traceback__ = None
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def _next_step(component: str | None) -> str:

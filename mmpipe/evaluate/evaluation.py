@@ -9,8 +9,8 @@ from typing import Any
 
 from spacy.language import Language
 
+from mmpipe.corpus import provenance
 from mmpipe.corpus.source import Input, find_inputs
-from mmpipe.evaluate import provenance
 from mmpipe.evaluate.gold import Placed, read_items
 from mmpipe.evaluate.judge import Verdict, judge_pipeline, judge_results
 from mmpipe.evaluate.resample import Resampling

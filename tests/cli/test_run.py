@@ -206,18 +206,18 @@ def test_a_component_that_drops_documents_loses_no_record(mmpipe: Callable) -> N
 
 
 class TestOutput:
-    def test_is_not_overwritten_without_force(self, mmpipe: Callable) -> None:
+    def test_is_not_overwritten_unasked(self, mmpipe: Callable) -> None:
         Path("out.jsonl").write_text("old")
         found = mmpipe("run", "p.json", "in.jsonl", "-o", "out.jsonl")
-        assert found.code == 1 and "--force" in found.err and Path("out.jsonl").read_text() == "old"
-        assert mmpipe("run", "p.json", "in.jsonl", "-o", "out.jsonl", "--force").code == 4
+        assert found.code == 1 and "--restart" in found.err and Path("out.jsonl").read_text() == "old"
+        assert mmpipe("run", "p.json", "in.jsonl", "-o", "out.jsonl", "--restart").code == 4
         assert len(read("out.jsonl")) == 19
 
     @pytest.mark.parametrize(("given", "output"), [("in.jsonl", "in.jsonl"), ("o.errors.jsonl", "o.jsonl")])
     def test_never_replaces_an_input(self, given: str, output: str, mmpipe: Callable) -> None:
         jsonl(given, RECORDS)
         before = Path(given).read_bytes()
-        found = mmpipe("run", "p.json", given, "-o", output, "--force")
+        found = mmpipe("run", "p.json", given, "-o", output, "--restart")
         assert found.code == 1 and "is an input" in found.err and Path(given).read_bytes() == before
 
     def test_stale_errors_go(self, mmpipe: Callable) -> None:
@@ -238,7 +238,7 @@ class TestOutput:
         assert found.code == 1 and "after in.jsonl:3: the reader failed: OSError: the disk is gone" in found.err
         assert not Path("out.jsonl").exists()
 
-    @pytest.mark.parametrize("output", ["out.parquet", "folder", "p.json/out.jsonl", "out"])
+    @pytest.mark.parametrize("output", ["out.xyz", "out.spacy", "p.json/out.jsonl", "p.json/out"])
     def test_that_cannot_be(self, output: str, mmpipe: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("mmpipe.loading.load", None)  # Found out before anything is loaded.
         Path("folder").mkdir()
@@ -273,13 +273,14 @@ class TestOutput:
         (["run", "p.json", "[", "-o", "o.jsonl"], 5, "next:"),
         (["run", "p.json", "empty.jsonl", "-o", "o.jsonl"], 5, "empty.jsonl: no records"),
         (["run", "p.json", "empty", "-o", "o.jsonl"], 5, "no file that a reader answers to"),
-        (["run", "p.json", "p.json", "-o", "o.jsonl"], 5, "'.json'"),
+        (["run", "p.json", "notes.xyz", "-o", "o.jsonl"], 5, "'.xyz'"),
         (["show", "empty.jsonl"], 5, "next:"),
         (["show", "nowhere.jsonl"], 1, "nowhere.jsonl"),
     ],
 )
 def test_exit_codes(arguments: list[str], code: int, said: str, mmpipe: Callable) -> None:
     Path("empty.jsonl").touch()
+    Path("notes.xyz").touch()
     Path("empty").mkdir()
     found = mmpipe(*arguments)
     assert found.code == code, found.err
@@ -317,7 +318,7 @@ def mmpipe_components():
 
 @mmpipe.hookimpl
 def mmpipe_readers():
-    yield mmpipe.ReaderSpec("lines", "life_formats:read", (".lines",))
+    yield mmpipe.ReaderSpec("rows", "life_formats:read", (".rows",))
 
 @mmpipe.hookimpl
 def mmpipe_writers():
@@ -393,9 +394,9 @@ class TestPlugins:
         assert (last.n_read, last.n_written, last.n_failed) == (23, 19, 4)
 
     def test_reader_and_writer(self, mmpipe: Callable) -> None:
-        Path("x.lines").write_text("one\ntwo\n")
-        assert mmpipe("run", "p.json", "x.lines", "-o", "x.ids").code == 0
-        assert Path("x.ids").read_text() == "x.lines:1\nx.lines:2\n"
+        Path("x.rows").write_text("one\ntwo\n")
+        assert mmpipe("run", "p.json", "x.rows", "-o", "x.ids").code == 0
+        assert Path("x.ids").read_text() == "x.rows:1\nx.rows:2\n"
 
     def test_command(self, mmpipe: Callable) -> None:
         assert mmpipe("greet", "--name", "Ada").out == "hello Ada\n"
@@ -421,7 +422,7 @@ class TestPlugins:
             running.send_signal(signal.SIGINT)
             code = running.wait(30)
             said = running.stderr.read()
-        assert code == 130 and "interrupted after" in said and "Traceback" not in said
+        assert code == 130 and "interrupted; the same command goes on" in said and "Traceback" not in said
         assert not Path("out.jsonl").exists()
 
 

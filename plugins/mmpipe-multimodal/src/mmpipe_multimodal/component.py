@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from spacy.tokenizer import Tokenizer
@@ -41,6 +41,7 @@ class Caption(TransformerPipe):
     """
 
     metric: ClassVar[str | None] = "caption"
+    result_type: ClassVar[Any] = [{"image": "string", "text": "string", "score": "float"}]
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from spacy.tokens import Doc, Span, SpanGroup
@@ -38,6 +38,19 @@ class QuestionAnswering(TransformerPipe):
     """
 
     metric = "qa"
+    result_type: ClassVar[Any] = [
+        {
+            "question": "string",
+            "text": "string",
+            "start": "int",
+            "end": "int",
+            "score": "float",
+            "no_answer_score": "float",
+            "coverage": "float",
+            "is_span": "bool",
+            "alternatives": "json",
+        }
+    ]
 
     def __init__(
         self,

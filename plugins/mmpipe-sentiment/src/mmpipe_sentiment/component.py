@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -36,6 +36,13 @@ class Sentiment(TransformerPipe):
     """
 
     metric = "classification"
+    result_type: ClassVar[Any] = {
+        "label": "string",
+        "score": "float",
+        "scores": {"*": "float"},
+        "coverage": "float",
+        "sentences": "json",
+    }
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from spacy.tokens import Doc, Span, SpanGroup
@@ -49,6 +49,7 @@ class Summariser(TransformerPipe):
     """
 
     metric = "summary"
+    result_type: ClassVar[Any] = {"text": "string", "sentences": "json", "coverage": "float"}
 
     def __init__(
         self,

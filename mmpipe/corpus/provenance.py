@@ -1,4 +1,4 @@
-"""What an evaluation was made with: versions, pipeline, models, data."""
+"""What results were made with: versions, pipeline, models, data."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from spacy.language import Language
 
 from mmpipe.component import TransformerPipe
+from mmpipe.corpus.durable import file_sha256
 from mmpipe.corpus.source import Input
 
 PACKAGES = ("mmpipe", "spacy", "torch", "transformers", "scikit-learn", "rouge-score", "sacrebleu")
@@ -18,7 +19,6 @@ PACKAGES = ("mmpipe", "spacy", "torch", "transformers", "scikit-learn", "rouge-s
 
 def of_pipeline(name: str, nlp: Language) -> dict[str, Any]:
     """name: as the user gave it. config_sha256: of the config with every default filled in."""
-    config = nlp.config.interpolate().to_str()
     components = {
         pipe_name: {
             "factory": nlp.get_pipe_meta(pipe_name).factory,
@@ -27,7 +27,12 @@ def of_pipeline(name: str, nlp: Language) -> dict[str, Any]:
         }
         for pipe_name, pipe in nlp.pipeline
     }
-    return {"name": name, "config_sha256": hashlib.sha256(config.encode()).hexdigest(), "components": components}
+    return {"name": name, "config_sha256": config_sha256(nlp), "components": components}
+
+
+def config_sha256(nlp: Language) -> str:
+    """SHA-256 over the config of a pipeline, with every default filled in."""
+    return hashlib.sha256(nlp.config.interpolate().to_str().encode()).hexdigest()
 
 
 def of_inputs(inputs: Iterable[Input]) -> list[dict[str, Any]]:
@@ -50,11 +55,7 @@ def of_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
 
 
 def _file(path: Path) -> dict[str, Any]:
-    seen = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            seen.update(block)
-    return {"bytes": path.stat().st_size, "sha256": seen.hexdigest()}
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
 def _temperature(pipe: Any) -> float | None:

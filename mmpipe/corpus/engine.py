@@ -1,0 +1,133 @@
+"""What every engine is given: a job that any process can take up, and the shards to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from spacy.language import Language
+
+from mmpipe.corpus.layout import Layout
+from mmpipe.corpus.manifest import ShardEntry
+from mmpipe.corpus.notices import Notices
+from mmpipe.corpus.plan import Command, Options
+from mmpipe.corpus.process import Processor
+from mmpipe.corpus.quarantine import makers_of
+from mmpipe.corpus.shard import Shard, ShardWorker
+from mmpipe.errors import ConfigError
+from mmpipe.plugins import PluginRegistry, get_plugins
+from mmpipe.specs import RunCounts, RunInfo
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run as a process of its own takes it up; plain data, so that it can be sent anywhere.
+
+    columns: of table formats, as Columns.as_dict gives them. config_sha256: of the pipeline in the parent, which that
+    of the worker must equal. n_workers: processes that share the machine. info: as hooks are told.
+    """
+
+    command: Command
+    options: Options
+    layout: Layout
+    columns: Mapping[str, Any] | None
+    config_sha256: str
+    info: RunInfo
+    n_workers: int = 1
+    address: str | None = None
+
+
+class Engine(Protocol):
+    """Does shards, in any order. The hook `mmpipe_engines` names such functions.
+
+    nlp: the pipeline of this process; shards: to be read as they are needed. Yields an entry for each shard, whose
+    files are whole by then.
+    """
+
+    def __call__(self, job: Job, nlp: Language, shards: Iterable[Shard]) -> Iterator[ShardEntry]: ...
+
+
+def in_process(job: Job, nlp: Language, shards: Iterable[Shard]) -> Iterator[ShardEntry]:
+    """One shard after another, in this process."""
+    worker = make_worker(job, nlp, get_plugins(), Notices(get_plugins(), job.info))
+    for shard in shards:
+        yield worker.work(shard)
+
+
+def load_worker(job: Job, number: int, on_batch: Callable[[int, int], None]) -> ShardWorker:
+    """The worker of another process: the pipeline is loaded there, on its share of the machine.
+
+    number: of the process, from 0. Raises ConfigError where the pipeline is not the one the run began with.
+    """
+    from mmpipe.corpus.provenance import config_sha256
+    from mmpipe.loading import load
+
+    os.chdir(job.command.folder)
+    plugins = get_plugins()
+    nlp = load(job.command.pipeline, job.command.overrides, device=_device(job, number))
+    found = config_sha256(nlp)
+    if job.command.device is None and _device(job, number) is None and found != job.config_sha256:
+        raise ConfigError(
+            "the pipeline has changed since the run began",
+            where=job.command.pipeline,
+            next_step="put it back and run the same command again, or begin anew with --restart",
+        )
+    notices = Notices(plugins, RunInfo(**{**asdict(job.info), "process": f"worker {number}"}))
+    notices.tell("mmpipe_run_started")
+    return make_worker(job, nlp, plugins, notices, on_batch)
+
+
+def make_worker(
+    job: Job,
+    nlp: Language,
+    plugins: PluginRegistry,
+    notices: Notices,
+    on_batch: Callable[[int, int], None] = lambda start, n: None,
+) -> ShardWorker:
+    """The worker of a job around a loaded pipeline. Its hooks are told of batches and failures."""
+    from mmpipe.corpus.formats import writer_of
+
+    spec = writer_of(job.layout.ending, plugins)
+    columns = None
+    if job.columns is not None:
+        from mmpipe.corpus.columns import Columns
+
+        columns = Columns.from_dict(job.columns)
+    counts = {"n_read": 0, "n_failed": 0}
+
+    def done(n: int) -> None:
+        counts["n_read"] += n
+        notices.tell("mmpipe_batch_done", counts=RunCounts(n_written=counts["n_read"] - counts["n_failed"], **counts))
+
+    def failed(line: dict[str, Any]) -> None:
+        counts["n_failed"] += 1
+        notices.tell("mmpipe_document_failed", failure=line)
+
+    return ShardWorker(
+        Processor(nlp, text_key=job.options.text_key, gives=spec.takes),
+        job.layout,
+        job.options,
+        plugins.code("writers", spec.name),
+        columns,
+        makers_of(nlp, plugins),
+        on_batch=on_batch,
+        on_done=done,
+        on_failure=failed,
+    )
+
+
+def share_threads(n_workers: int) -> int:
+    """Torch threads for one of so many processes on this machine, at least 1."""
+    return max(1, (os.cpu_count() or 1) // max(n_workers, 1))
+
+
+def _device(job: Job, number: int) -> str | None:
+    """One process a GPU, in turn, where there are several; otherwise what the user said."""
+    if job.command.device not in (None, "auto"):
+        return job.command.device
+    import torch
+
+    n_gpus = torch.cuda.device_count()
+    return f"cuda:{number % n_gpus}" if n_gpus > 1 else job.command.device
