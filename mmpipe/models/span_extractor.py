@@ -85,7 +85,7 @@ def forward(model: Model, pairs: list[tuple[str, str]], is_train: bool) -> tuple
         return torch.stack((output.start_logits, output.end_logits), 1).float().cpu().numpy()
 
     outputs = []
-    for group in _groups(pairs):
+    for group in groups(pairs):
         readings, size = _read(model, group)
         rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size)
         for (_, context), reading, of_reading in zip(group, readings, rows, strict=True):
@@ -152,7 +152,7 @@ def _read(model: Model, pairs: list[tuple[str, str]]) -> tuple[list[PairReading]
     return readings, size
 
 
-def _groups(pairs: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+def groups(pairs: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
     """Pairs in groups of a bounded number of characters, for the windows of long contexts take much memory."""
     group, n_chars = [], 0
     for pair in pairs:

@@ -94,6 +94,7 @@ def test_answers_and_scores_equal_the_pipelines(tiny, judge, family, pairs):
         [best] = find_answers(logits).candidates
         assert shown(context, best) == said(wanted)
         assert best.score == pytest.approx(wanted["score"], abs=1e-8, rel=1e-3)
+        assert abs(best.score - wanted["score"]) < 1e-4
         scores.append(best.score)
     assert np.std(np.log(scores)) > 0.3, "the scores must differ for this to mean anything"
 
@@ -179,6 +180,45 @@ class TestDifferences:
         [logits] = extractor(folder).predict([("good?", context)])
         [best], [bare] = find_answers(logits).candidates, find_answers(logits, align_to_words=False).candidates
         assert best == bare and 0 < best.end - best.start < len(context)
+
+    @needs_pipeline
+    def test_a_letter_keeps_an_accent_that_the_tokenizer_takes_off(self, tiny, judge):
+        folder, context = tiny("bert", has_spans=True), "cafe\u0301"
+        assert judge(folder)(question="where?", context=context)["answer"] == "cafe"
+        [logits] = extractor(folder).predict([("where?", context)])
+        assert shown(context, find_answers(logits).candidates[0]) == (context, 0, 5)
+
+    @needs_pipeline
+    def test_a_word_cut_by_the_edge_of_a_window_is_whole(self, tiny, judge):
+        folder = tiny("bert", has_spans=True)
+        model, pipeline = extractor(folder, stride_tokens=0), judge(folder, merges=False)
+        n_cut = 0
+        for n_before in range(12):
+            context = "a " * n_before + "incomprehensibilities " * 6
+            judged = pipeline(question="what?", context=context, max_seq_len=64, doc_stride=0)
+            [best] = find_answers(model.predict([("what?", context)])[0], compare="window").candidates
+            _, start, end = said(judged)
+            assert best.start <= start and end <= best.end
+            assert {*shown(context, best)[0].split()} <= {*context.split()}, "whole words"
+            n_cut += (best.start, best.end) != (start, end)
+        assert 0 < n_cut < 12
+
+    @needs_pipeline
+    def test_the_next_best_follow_where_texts_are_equal(self, tiny, judge):
+        folder, context = tiny("bert", has_spans=True), "the cat and the cat and the cat and the cat"
+        judged = judge(folder)(question="who?", context=context, top_k=8)
+        [logits] = extractor(folder).predict([("who?", context)])
+        found = find_answers(logits, top_k=8).candidates
+        assert len(judged) < len(found) == len({context[c.start : c.end] for c in found}) == 8
+
+    @needs_pipeline
+    def test_an_empty_text_has_no_answer(self, tiny, judge):
+        folder = tiny("bert", has_spans=True)
+        with pytest.raises(ValueError, match="empty"):
+            judge(folder)(question=QUESTION, context="")
+        for logits in extractor(folder).predict([(QUESTION, ""), (QUESTION, " \n")]):
+            found = find_answers(logits)
+            assert (found.candidates, found.no_answer_score) == ((), 1.0)
 
     @needs_pipeline
     def test_a_question_that_fills_the_window_is_named(self, tiny, judge):
