@@ -12,7 +12,7 @@ from thinc.api import Model
 
 from mmpipe.errors import ModelError, RecordError
 from mmpipe.models.answer import SpanLogits, WindowLogits
-from mmpipe.models.padding import learn_windows, map_readings
+from mmpipe.models.padding import call, learn_windows, map_readings
 from mmpipe.models.pairs import PairReading, read_pairs
 from mmpipe.models.reference import Reference
 from mmpipe.models.training import Training
@@ -81,7 +81,7 @@ def forward(model: Model, pairs: list[tuple[str, str]], is_train: bool) -> tuple
     shim, attrs = shim_of(model), model.attrs
 
     def run(inputs: dict[str, Any]) -> np.ndarray:
-        output = shim.module(**inputs)
+        output = call(shim.module, inputs)
         return torch.stack((output.start_logits, output.end_logits), 1).float().cpu().numpy()
 
     outputs = []
@@ -120,7 +120,7 @@ def loss(
             return sum(parameter.sum() for parameter in module.parameters()) * 0.0
 
         def run(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-            output, is_read = module(**inputs), inputs["attention_mask"] > 0
+            output, is_read = call(module, inputs), inputs["attention_mask"] > 0
             targets = torch.tensor(list(islice(places, len(is_read))), device=is_read.device)
             both = zip((output.start_logits, output.end_logits), targets.T, strict=True)
             return torch.stack([_cross_entropy(logits.float(), *rest, is_read, smoothing) for logits, *rest in both], 1)

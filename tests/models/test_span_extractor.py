@@ -9,6 +9,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -443,3 +444,23 @@ def test_checkpoint_that_reads_the_context_first(tmp_path, judge):
     assert found.candidates[0].score == pytest.approx(allowed.max(), rel=1e-3)
     assert found.no_answer_score == pytest.approx(start[-1] * end[-1], rel=1e-3)
     assert judged["score"] < found.candidates[0].score * 0.99, "the pipeline counts the question's pieces in"
+
+
+def test_checkpoint_that_knows_no_mask(tiny, tmp_path):
+    """FNet: each window alone, for padding would be read."""
+    shutil.copytree(tiny("bert"), tmp_path / "fnet")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "fnet")
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 64, "max_position_embeddings": 64}
+    torch.manual_seed(0)
+    model = transformers.FNetForQuestionAnswering(transformers.FNetConfig(vocab_size=len(tokenizer), **shape)).eval()
+    model.save_pretrained(tmp_path / "fnet")
+    pairs = [(QUESTION, "it was raining"), (QUESTION, "it was raining, then the sun came out!")]
+    found = extractor(str(tmp_path / "fnet")).predict(pairs)
+    for pair, logits in zip(pairs, found, strict=True):
+        encoded = tokenizer(*pair, return_tensors="pt")
+        with torch.no_grad():
+            wanted = model(input_ids=encoded["input_ids"], token_type_ids=encoded["token_type_ids"])
+        first = encoded.sequence_ids(0).index(1)
+        (window,) = logits.windows
+        np.testing.assert_allclose(window.start, wanted.start_logits[0, first:-1], atol=1e-5)
+        np.testing.assert_allclose(window.end, wanted.end_logits[0, first:-1], atol=1e-5)
