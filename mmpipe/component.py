@@ -128,6 +128,8 @@ class TransformerPipe(LearningPipe):
         srsly.write_json(folder / "cfg", self.cfg)
         if self.model.attrs.get("temperature") is not None:
             srsly.write_json(folder / _CALIBRATION, {"temperature": self.model.attrs["temperature"]})
+        else:
+            (folder / _CALIBRATION).unlink(missing_ok=True)  # An older pipeline's, saved into the same folder.
         if "model" in exclude:
             return
         # Beside the old ones first: they may be what this component is yet to load.

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mmpipe.cli.evaluate import labels_by_name, option_by_name, progress_bar
+from mmpipe.cli.exit_codes import ExitCode
 from mmpipe.cli.options import WITH_OVERRIDES, quiet, split_overrides
 
 
@@ -50,8 +51,11 @@ def calibrate(
     from mmpipe.evaluate.calibrate import calibrate as fit
     from mmpipe.evaluate.calibrate import listed
     from mmpipe.evaluate.evaluation import Evaluation
+    from mmpipe.evaluate.judge import Verdict
     from mmpipe.evaluate.resample import Resampling
     from mmpipe.evaluate.task import Wishes
+    from mmpipe.evaluate.verdict import describe, n_troubled
+    from mmpipe.evaluate.wording import troubles
     from mmpipe.plugins import get_plugins
 
     if output.exists() and not force:
@@ -75,6 +79,12 @@ def calibrate(
     else:
         print(listed(found))
     print(f"saved to {output}", file=sys.stderr)
+    fitted = {one.component for one in found}
+    used = Verdict([judged for judged in verdict.judgements if judged.task.name in fitted], verdict.items)
+    told = describe(used, job.resampling, n_worst=0)
+    for sentence in troubles(told):
+        print(sentence, file=sys.stderr)
+    raise typer.Exit(ExitCode.SOME_FAILED if n_troubled(told) else ExitCode.OK)
 
 
 calibrate.context_settings = WITH_OVERRIDES  # type: ignore[attr-defined]

@@ -111,7 +111,7 @@ def evaluate(
             found = job.of_pipeline(targets[0], targets[1:], overrides, against, on_batch)
     _write(found, output, report)
     if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        print(_as_json(found))
     else:
         from rich.console import Console
 
@@ -178,13 +178,22 @@ def _write(found: Mapping[str, Any], output: Path | None, report: Path | None) -
 
     if output is not None:
         with whole_file(output) as stream:
-            stream.write((json.dumps(found, ensure_ascii=False, indent=2) + "\n").encode())
+            stream.write((_as_json(found) + "\n").encode())
     if report is not None:
         from mmpipe.evaluate.report import html
 
         drawn = html(found).encode("utf-8", "replace")
         with whole_file(report) as stream:
             stream.write(drawn)
+
+
+def _as_json(found: Mapping[str, Any]) -> str:
+    text = json.dumps(found, ensure_ascii=False, indent=2)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(found, indent=2)  # Half a surrogate pair is no text, but JSON can spell it.
+    return text
 
 
 @contextlib.contextmanager

@@ -49,7 +49,8 @@ def train(
     from mmpipe.train.session import train as run
 
     plugins = get_plugins()
-    if output is not None and not resume and not force and any((output / n).exists() for n in (BEST, LAST, FOLDER)):
+    older = [*(output / name for name in (BEST, LAST)), *(output / FOLDER).glob("*")] if output is not None else []
+    if not resume and not force and any(path.exists() for path in older):
         raise ConfigError(
             "holds an older training", where=str(output), next_step="go on with --resume, or replace it with --force"
         )

@@ -52,6 +52,7 @@ def calibrate(nlp: Language, verdict: Verdict) -> list[Calibration]:
     found = [
         _calibrate(nlp, judged.task.name, pipe, tabulate(judged.pairs))
         for judged in verdict.judgements
+        if judged.task.name in nlp.pipe_names
         for pipe in [nlp.get_pipe(judged.task.name)]
         if isinstance(judged.task.metric, Classification) and has_temperature(pipe)
     ]
@@ -72,7 +73,8 @@ def _calibrate(nlp: Language, name: str, pipe: TransformerPipe, table: Table) ->
     # A text with nothing to read has no probabilities to calibrate.
     table = table.take(np.flatnonzero(table.probabilities.any(axis=1)))
     before = float(pipe.model.attrs["temperature"] or 1.0)
-    is_independent = table.is_multi_label or bool(np.abs(table.probabilities.sum(axis=1) - 1).max(initial=0) > 1e-3)
+    # What the model divides by it: a softmax's logits stay a softmax's where gold is written as lists.
+    is_independent = bool(np.abs(table.probabilities.sum(axis=1) - 1).max(initial=0) > 1e-3)
     factor = fit_temperature(table.probabilities, table.is_gold, is_independent=is_independent)
     if not len(table.probabilities) or min(factor / LOWEST, HIGHEST / factor) < 1.01:
         raise ConfigError(

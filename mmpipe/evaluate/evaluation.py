@@ -14,7 +14,7 @@ from mmpipe.corpus.source import Input, find_inputs
 from mmpipe.evaluate.gold import Placed, read_items
 from mmpipe.evaluate.judge import Verdict, judge_pipeline, judge_results
 from mmpipe.evaluate.resample import Resampling
-from mmpipe.evaluate.task import Task, Wishes, counterparts, tasks_of_pipeline, tasks_of_results
+from mmpipe.evaluate.task import Task, Wishes, counterparts, tasks_of_pipeline, tasks_of_results, usable_metrics
 from mmpipe.evaluate.verdict import describe, plain
 from mmpipe.loading import load
 from mmpipe.plugins import PluginRegistry
@@ -117,7 +117,7 @@ class Evaluation:
         """What the records hold under the keys of gold, where that is one value: folds get about as many of each."""
         keys = [
             *self.wishes.gold.values(),
-            *(self.plugins.code("metrics", n).gold_key for n in self.plugins.names("metrics")),
+            *(metric.gold_key for metric in usable_metrics(self.plugins).values()),
         ]
         values = ([(placed.item.record or {}).get(key) for key in keys] for placed in items)
         return [

@@ -101,22 +101,29 @@ def pooled(verdicts: Sequence[Verdict], items: Sequence[Placed]) -> Verdict:
 
 
 def spread(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """For each task and figure: its value on each fold, their mean and their standard deviation (n - 1)."""
+    """For each task and figure: its value on each fold, their mean and their standard deviation (n - 1).
+
+    A value is nan on a fold where it has no meaning, or which has no gold for the task; the others count.
+    """
     values: dict[str, dict[str, list[float]]] = {}
-    for verdict in verdicts:
+    for number, verdict in enumerate(verdicts):
         for judged in verdict.judgements:
             figures = judged.task.metric.recounter(judged.pairs)(np.arange(len(judged.pairs)))
+            own = values.setdefault(judged.task.name, {})
             for name, value in figures.items():
-                values.setdefault(judged.task.name, {}).setdefault(name, []).append(value)
+                own.setdefault(name, [float("nan")] * len(verdicts))[number] = value
     return {
-        task: {
-            "n": len(verdicts),
-            "figures": {
-                name: {"mean": np.mean(own), "standard_deviation": np.std(own, ddof=1), "values": own}
-                for name, own in figures.items()
-            },
-        }
+        task: {"n": len(verdicts), "figures": {name: _spread(own) for name, own in figures.items()}}
         for task, figures in values.items()
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    known = [value for value in values if np.isfinite(value)]
+    return {
+        "mean": np.mean(known) if known else None,
+        "standard_deviation": np.std(known, ddof=1) if len(known) > 1 else None,
+        "values": values,
     }
 
 
@@ -128,6 +135,13 @@ def _corpus(name: str, file: Path, items: Sequence[Placed]) -> dict[str, Any]:
             writer.write(placed.item.record or {})
     overrides = {f"corpora.{name}.path": str(file)}
     if any(key in (placed.item.record or {}) for placed in items for key in ("image", "images")):
+        roots = sorted({str(placed.root.resolve()) for placed in items})
+        if len(roots) > 1:
+            raise ConfigError(
+                f"the images of a corpus are relative to one folder, and these records lie in {', '.join(roots)}",
+                where="GOLD",
+                next_step="put the records into one file, or files of one folder",
+            )
         overrides[f"corpora.{name}.images"] = str(items[0].root.resolve())
     return overrides
 

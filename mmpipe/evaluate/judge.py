@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -110,25 +111,33 @@ def judge_results(results: Sequence[Placed], items: Sequence[Placed] | None, tas
     """Judge results that were written before.
 
     items: the records that hold the gold, joined with the results by `id` (that of a record without one is where it
-    stood, as `mmpipe run` has it); None where the results hold it themselves.
-    Raises as `read_gold`; ConfigError where the gold would be the prediction itself.
+    stood, as `mmpipe run` has it); None where the results hold it themselves. Tasks whose gold would then be the
+    prediction itself have none, and are left out.
+    Raises as `read_gold`; ConfigError where no other task is left.
     """
-    for task in tasks:
-        if items is None and task.key == task.field:
-            raise ConfigError(
-                f"the results hold predictions under {task.key!r}, where the gold should be",
-                where=task.name,
-                next_step=f"name the key of the gold with --gold {task.name}=KEY, or the file that holds it as GOLD",
-            )
+    own = [task for task in tasks if items is None and task.key == task.field]
+    if own and len(own) == len(tasks):
+        task = own[0]
+        raise ConfigError(
+            f"the results hold predictions under {task.key!r}, where the gold should be",
+            where=task.name,
+            next_step=f"name the key of the gold with --gold {task.name}=KEY, or the file that holds it as GOLD",
+        )
+    tasks = [task for task in tasks if task not in own]
     read = results if items is None else items
     golds = read_gold(read, tasks)
     judgements = [Judgement(task, golds[task.name]) for task in tasks if task.name in golds]
     by_id = {_id(placed): placed.item.record for placed in results if placed.item.record is not None}
+    times = Counter(_id(placed) for placed in results if placed.item.record is not None)
     for index, placed in enumerate(read):
         outcome = placed.item.record if items is None else by_id.get(_id(placed))
         if outcome is None:
             missing = RecordError(f"the results hold no record with the id {_id(placed)!r}", where=placed.item.origin)
             outcome = Failure(placed.item.origin, None, missing, placed.item.record)
+        elif items is not None and times[_id(placed)] > 1:
+            said = f"the results hold {times[_id(placed)]} records with the id {_id(placed)!r}"
+            unclear = RecordError(said, where=placed.item.origin, next_step="give each record an id of its own")
+            outcome = Failure(placed.item.origin, None, unclear, placed.item.record)
         for judged in judgements:
             judged.add(index, placed.item, outcome)
     return _verdict(judgements, read)

@@ -33,7 +33,7 @@ def html(evaluation: Mapping[str, Any]) -> str:
     """The report of an evaluation (see mmpipe.evaluate.verdict). Raises MmpipeError without matplotlib."""
     counts, tasks = evaluation["counts"], evaluation["tasks"]
     made = evaluation["provenance"]
-    name = made.get("pipeline", {}).get("name") or made.get("results", "results")
+    name = made.get("pipeline", {}).get("name") or made.get("training") or made.get("results", "results")
     trouble = (
         f", {counts['unread']:,} could not be read, {counts['failed']:,} failed"
         if any((counts["unread"], counts["failed"]))

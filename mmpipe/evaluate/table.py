@@ -69,7 +69,7 @@ def _against(console: Console, name: str, told: Mapping[str, Any]) -> None:
         [
             key,
             number(told["figures"].get(key)),
-            f"{one['value']:+.3f}",
+            "" if one["value"] is None else f"{one['value']:+.3f}",
             interval(one["interval"]),
             number(one["p_value"]),
         ]

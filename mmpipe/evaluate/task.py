@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from spacy.language import Language
 
 from mmpipe.component import TransformerPipe
-from mmpipe.errors import ConfigError
+from mmpipe.errors import ConfigError, PluginError
 from mmpipe.metrics.base import Metric
 from mmpipe.names import nearest
 from mmpipe.plugins import PluginRegistry
@@ -19,7 +20,8 @@ from mmpipe.plugins import PluginRegistry
 class Task:
     """One field of the results to judge.
 
-    name: the component, or the field where no pipeline is there. key: of a record, holds the gold.
+    name: the component, or the field where no pipeline is there, or where the component has several to judge.
+    key: of a record, holds the gold.
     labels: the names the model uses, () where it has none or nobody knows them yet.
     """
 
@@ -60,7 +62,7 @@ def tasks_of_pipeline(nlp: Language, plugins: PluginRegistry, wishes: Wishes) ->
 
     Raises ConfigError where there is none, PluginError for a metric that no plugin provides.
     """
-    found = []
+    found, names = [], []
     for name, pipe in nlp.pipeline:
         assigned = [key[6:] for key in nlp.get_pipe_meta(name).assigns if key.startswith("doc._.")]
         if isinstance(pipe, TransformerPipe):
@@ -73,13 +75,15 @@ def tasks_of_pipeline(nlp: Language, plugins: PluginRegistry, wishes: Wishes) ->
             chosen = wishes.metrics.get(field, kind)
             if chosen is not None:
                 labels = tuple(getattr(pipe, "labels", None) or ())
-                found.append(_task(name, field, chosen, labels, plugins, wishes))
+                task = _task(name, field, chosen, labels, plugins, wishes)
+                found.append(replace(task, name=field) if len(fields) > 1 else task)
+                names += [name, field]
     if not found:
         raise ConfigError(
             f"no component of the pipeline says how it is judged: {', '.join(nlp.pipe_names)}",
             next_step=f"name a field and its metric: --metric FIELD=METRIC; metrics: {_listed(plugins)}",
         )
-    wishes.check([name for task in found for name in (task.name, task.field)])
+    wishes.check(names)
     return found
 
 
@@ -88,7 +92,7 @@ def tasks_of_results(results: Sequence[Mapping[str, Any]], plugins: PluginRegist
 
     Raises ConfigError where there is none.
     """
-    kinds = {spec.name: plugins.code("metrics", spec.name) for spec in plugins.all("metrics")}
+    kinds = usable_metrics(plugins)
     fields = {field for record in results for field in record}
     chosen = {field: kind for field, kind in wishes.metrics.items() if wishes.is_strict or field in fields}
     golds = set(wishes.gold.values())
@@ -107,6 +111,15 @@ def tasks_of_results(results: Sequence[Mapping[str, Any]], plugins: PluginRegist
     wishes.check(list(chosen))
     tasks = [_task(field, field, kind, (), plugins, wishes) for field, kind in chosen.items()]
     return [replace(task, labels=_labels(task, results)) for task in tasks]
+
+
+def usable_metrics(plugins: PluginRegistry) -> dict[str, type[Metric]]:
+    """All that can be imported, by name: one that cannot stands in the way of nobody who does not ask for it."""
+    found = {}
+    for name in plugins.names("metrics"):
+        with contextlib.suppress(PluginError):
+            found[name] = plugins.code("metrics", name)
+    return found
 
 
 def _labels(task: Task, results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

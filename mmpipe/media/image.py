@@ -17,6 +17,7 @@ from mmpipe.media.reference import read_reference
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_ORIENTATION = 0x0112
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")
 """Pillow's names of the formats that are read. Others of its readers start programs or are seldom looked at."""
 
@@ -45,7 +46,7 @@ def decode(data: bytes, name: str, max_pixels: int, where: str) -> Image:
             with pil.Image.open(stream, formats=[name for name in FORMATS if name in pil.Image.OPEN]) as opened:
                 _check_size(opened.size, name, max_pixels, where)
                 opened.load()
-                return _rgb(pil.ImageOps.exif_transpose(opened), pil.Image)
+                return _rgb(_upright(opened, pil.Image), pil.Image)
     except RecordError:
         raise
     except pil.UnidentifiedImageError:
@@ -67,9 +68,33 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int, where: str) -
         raise _cannot_decode(name, "it has no pixels", where)
 
 
+def _upright(image: Image, pil: Any) -> Image:
+    """The image turned as the camera said, where that can be read.
+
+    `ImageOps.exif_transpose` also writes all else that the camera said anew, and fails where that is damaged.
+    """
+    turns = pil.Transpose
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except Exception:  # As damaged files make Pillow's readers raise.
+        orientation = None
+    method = {
+        2: turns.FLIP_LEFT_RIGHT,
+        3: turns.ROTATE_180,
+        4: turns.FLIP_TOP_BOTTOM,
+        5: turns.TRANSPOSE,
+        6: turns.ROTATE_270,
+        7: turns.TRANSVERSE,
+        8: turns.ROTATE_90,
+    }.get(orientation)
+    return image if method is None else image.transpose(method)
+
+
 def _rgb(image: Image, pil: Any) -> Image:
     if image.mode.startswith(("I", "F")):
-        image = pil.fromarray(_eight_bits(np.asarray(image), image.mode))
+        deep, clear = np.asarray(image), image.info.get("transparency")
+        values = _eight_bits(deep, image.mode)
+        image = pil.fromarray(values if clear is None else np.where(deep == clear, np.uint8(255), values))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = pil.alpha_composite(pil.new("RGBA", image.size, (255, 255, 255, 255)), image)
@@ -97,7 +122,6 @@ def _cannot_decode(name: str, why: str, where: str) -> RecordError:
 def _pillow() -> Any:
     try:
         import PIL.Image
-        import PIL.ImageOps
     except ImportError:
         raise ModelError("Pillow, which opens images, is not installed", next_step="pip install pillow") from None
     PIL.Image.init()

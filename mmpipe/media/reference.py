@@ -61,12 +61,17 @@ def read_reference(reference: Mapping[str, Any], policy: MediaPolicy, where: str
 
         return fetch(path, policy, where)
     wanted = _field(reference, "sha256", where)
-    error: Exception | None = None
+    error: RecordError | None = None
     for base in dict.fromkeys((_field(reference, "root", where), *policy.roots)):
         try:
-            data = b"".join(_blocks(find_file(path, Path(base).expanduser(), policy, where), path, policy, where))
+            file = find_file(path, Path(base).expanduser(), policy, where)
+        except RecordError as outside:
+            error = error or outside
+            continue
+        try:
+            data = b"".join(_blocks(file, path, policy, where))
         except (FileNotFoundError, NotADirectoryError) as missing:
-            error = error or missing
+            error = error or cannot_read(path, missing, where)
             continue
         except (OSError, ValueError) as other:
             raise cannot_read(path, other, where) from None
@@ -78,7 +83,7 @@ def read_reference(reference: Mapping[str, Any], policy: MediaPolicy, where: str
                 next_step="read the corpus anew",
             )
         return data
-    raise cannot_read(path, error or FileNotFoundError("not found"), where)
+    raise error or cannot_read(path, FileNotFoundError("not found"), where)
 
 
 def _blocks(file: Path, path: str, policy: MediaPolicy, where: str) -> Iterator[bytes]:

@@ -45,7 +45,8 @@ def fetch(url: str, policy: MediaPolicy, where: str) -> bytes:
             with _answer(at, deadline) as answer:
                 target = answer.getheader("Location")
                 if answer.status in _REDIRECTS and target:
-                    at = urljoin(at, target)
+                    # Headers are read as Latin-1; quoted as such, they are the bytes that the server sent.
+                    at = urljoin(at, quote(target, safe=_SAFE, encoding="latin-1"))
                     continue
                 if answer.status != http.client.OK:
                     raise _Refused(f"the server answered {answer.status} {answer.reason}")
@@ -69,6 +70,8 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     inner = [ip]
     if isinstance(ip, ipaddress.IPv6Address):
+        if ip.is_site_local:
+            return False  # fec0::/10, which `is_global` takes for public.
         inner += [wrapped for wrapped in (ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())) if wrapped]
         inner += [ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)] if ip in _NAT64 else []
     unwrapped = inner[1:] or inner

@@ -41,7 +41,7 @@ class Caption(Metric):
         """The record's images with their captions; see the class for the shapes."""
         key = key or self.gold_key
         value = record.get(key)
-        if value is None:
+        if value is None or value == {}:
             return None
         if isinstance(value, dict):
             return [Image(path, _captions(record, key, one)) for path, one in value.items()]

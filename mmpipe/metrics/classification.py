@@ -97,6 +97,11 @@ class Classification(Metric):
                 f"the result must be {{'label', 'score', 'scores'}}, got {predicted!r:.60}",
                 next_step="name the metric of this field with --metric",
             )
+        if predicted.get("label") is not None and predicted["label"] not in scores:
+            raise RecordError(
+                f"the result's label {predicted['label']!r} is none of its scores': {', '.join(map(repr, scores))}",
+                next_step="give the scores of all labels",
+            )
         return [Pair(self.resolve(gold, list(scores)), predicted)]
 
     def measure(self, pairs: Sequence[Pair]) -> Figures:

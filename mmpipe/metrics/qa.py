@@ -52,7 +52,7 @@ class Answers(Metric):
         value = record.get(key)
         if record.get("impossible") is True or record.get("is_impossible") is True:
             return [Question(record.get("question"), ())]
-        if value is None:
+        if value is None or value == "" or value == {}:
             return None
         if isinstance(value, dict) and set(value) != {"text", "answer_start"}:
             return [Question(text, _answers(record, key, one)) for text, one in value.items()]
@@ -62,11 +62,11 @@ class Answers(Metric):
         asked = [*([record["question"]] if record.get("question") is not None else []), *asked]
         if not isinstance(value, list) or len(value) != len(asked):
             malformed(record, key, f"a list of {len(asked)} lists, one for each question", value)
-        return [Question(text, _answers(record, key, one)) for text, one in zip(asked, value, strict=True)]
+        return [Question(text, _answers(record, key, one)) for text, one in zip(asked, value, strict=True)] or None
 
     def pairs(self, gold: Sequence[Question], predicted: Any) -> list[Pair]:
         """A pair a question; its prediction is the list of the entries for that question, best first."""
-        entries = predicted if isinstance(predicted, list) else []
+        entries = [entry for entry in predicted if _is_entry(entry)] if isinstance(predicted, list) else []
         found = []
         for question in gold:
             mine = [entry for entry in entries if _is_for(entry, question.text)]
@@ -218,10 +218,11 @@ def _answers(record: Mapping[str, Any], key: str, value: Any) -> tuple[Answer, .
         return ()
     if not isinstance(value, list) or not all(isinstance(one, str) or _is_answer(one) for one in value):
         malformed(record, key, _SHAPES, value)
-    return tuple(
+    found = (
         Answer(one) if isinstance(one, str) else Answer(one["text"], one.get("start", one.get("answer_start")))
         for one in value
     )
+    return tuple(answer for answer in found if answer.text.strip())
 
 
 def _is_answer(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -18,7 +19,8 @@ class Adapter(TypedDict, total=False):
     kind: "lora". rank: of each update, 8 by default. alpha: its scale times the rank, twice the rank by default.
     dropout: on the adapter's input, 0 to below 1, 0 by default.
     targets: ends of names of the linear layers to adapt (`query`, `value`); all linear layers of the encoder or
-        decoder by default. Heads that are new are always trained in full.
+        decoder by default. Heads that are new are always trained in full; layers that share their weight with
+        another, such as an output tied to the embeddings, cannot be adapted.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
@@ -43,7 +45,9 @@ def add_adapter(module: nn.Module, adapter: Adapter, *, where: str) -> nn.Module
         ) from None
     prefix = f"{module.base_model_prefix}."
     rank = adapter.get("rank", 8)
-    linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+    # To merge an adapter into a weight that another layer shares (an output tied to the embeddings) would change both.
+    owners = Counter(id(p) for part in module.modules() for p in part.parameters(recurse=False))
+    linear = [n for n, part in module.named_modules() if isinstance(part, nn.Linear) and owners[id(part.weight)] == 1]
     wanted = adapter.get("targets")
     chosen = [
         name

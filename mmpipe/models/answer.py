@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -81,7 +82,7 @@ def find_answers(
 
     max_answer_tokens: the most pieces in an answer.
     align_to_words: an answer that begins or ends inside a word takes the whole word, but never grows through
-        writing without spaces, such as Chinese.
+        writing without spaces, such as Chinese; a letter keeps the marks that combine with it, everywhere.
     compare: how windows of a long text are made comparable. "no_answer": relative to the window's own "no answer",
         the one outcome that all windows share; a score is divided by as much as no answer is likelier in its window
         than in the window where that is least likely. "window": as it stands, as in Hugging Face's pipeline; so it
@@ -93,9 +94,16 @@ def find_answers(
     masses = np.array([_mass(w.start, w.null_start) + _mass(w.end, w.null_end) for w in logits.windows])
     is_relative = compare == "no_answer" and np.isfinite(nulls).all()
     scales = nulls + (masses - nulls).max() if is_relative else masses
+    words = _words(logits) if align_to_words else None
     found: dict[str, Candidate] = {}
+    places: set[tuple[int, int]] = set()
     for first, last, log_score in _ranked(logits.windows, scales, max_answer_tokens, enough=8 * top_k):
-        start, end = _characters(logits, first, last, align_to_words)
+        place = _place(logits, first, last, words)
+        # Of one very long word, all spans are the same answer.
+        if place in places:
+            continue
+        places.add(place)
+        start, end = _trimmed(logits.context, *place, keeps_marks=align_to_words)
         text = logits.context[start:end].lower()
         if text and text not in found:
             found[text] = Candidate(start, end, float(np.exp(log_score)))
@@ -140,15 +148,31 @@ def _ranked(
         done = len(best)
 
 
-def _characters(logits: SpanLogits, first: int, last: int, align_to_words: bool) -> tuple[int, int]:
-    """Where a span of pieces begins and ends in the context, words completed if wanted, white space taken off."""
-    context, pieces = logits.context, logits.pieces
-    start, end = int(pieces.starts[first]), int(pieces.ends[last])
-    word_start, word_end = int(pieces.word_starts[first]), int(pieces.word_ends[last])
-    if align_to_words and word_start >= 0 and word_end >= 0:
-        while start > word_start and not _SPACELESS.search(context, start - 1, start + 1):
+def _words(logits: SpanLogits) -> tuple[np.ndarray, np.ndarray]:
+    """How far a span grows that begins, or ends, with a piece, in characters: two of shape (n_pieces,); -1: not."""
+    pieces = logits.pieces
+    stops = sorted({place for char in _SPACELESS.finditer(logits.context) for place in char.span()})
+    bounds = np.array([-1, *stops, len(logits.context) + 1], dtype=np.int64)
+    before = bounds[np.searchsorted(bounds, pieces.starts, side="right") - 1]
+    behind = bounds[np.searchsorted(bounds, pieces.ends, side="left")]
+    starts = np.minimum(np.maximum(pieces.word_starts, before), pieces.starts)
+    ends = np.maximum(np.minimum(pieces.word_ends, behind), pieces.ends)
+    return np.where(pieces.word_starts < 0, -1, starts), np.where(pieces.word_ends < 0, -1, ends)
+
+
+def _place(logits: SpanLogits, first: int, last: int, words: tuple[np.ndarray, np.ndarray] | None) -> tuple[int, int]:
+    """Where a span of pieces begins and ends in the context, completed to `words` where both ends have one."""
+    if words is not None and words[0][first] >= 0 and words[1][last] >= 0:
+        return int(words[0][first]), int(words[1][last])
+    return int(logits.pieces.starts[first]), int(logits.pieces.ends[last])
+
+
+def _trimmed(context: str, start: int, end: int, *, keeps_marks: bool) -> tuple[int, int]:
+    """A stretch without the white space around it; with the marks that combine with its last letter, if wanted."""
+    if keeps_marks and start < end:
+        while start > 0 and unicodedata.category(context[start])[0] == "M":
             start -= 1
-        while end < word_end and not _SPACELESS.search(context, end - 1, end + 1):
+        while end < len(context) and unicodedata.category(context[end])[0] == "M":
             end += 1
     text = context[start:end]
     return start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip()) if text.strip() else start

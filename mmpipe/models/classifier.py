@@ -12,7 +12,7 @@ from thinc.api import Model
 from torch.nn import functional
 
 from mmpipe.errors import ModelError
-from mmpipe.models.padding import learn_windows, map_readings, mean_row, mean_rows
+from mmpipe.models.padding import call, learn_windows, map_readings, mean_row, mean_rows
 from mmpipe.models.reference import Reference
 from mmpipe.models.training import Training
 from mmpipe.models.transformer import Backend, no_backprop, shim_of, transformer_model
@@ -90,7 +90,7 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Classi
     readings, size = _read(model, texts)
 
     def run(inputs: dict[str, Any]) -> np.ndarray:
-        return shim.module(**inputs).logits.float().cpu().numpy()
+        return call(shim.module, inputs).logits.float().cpu().numpy()
 
     rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size)
     outputs = []
@@ -125,7 +125,7 @@ def loss(model: Model, texts: Sequence[str], targets: np.ndarray) -> torch.Tenso
         if not readings:
             return sum(parameter.sum() for parameter in module.parameters()) * 0.0
         windows = [window for reading in readings for window in reading.windows]
-        rows = learn_windows(lambda inputs: module(**inputs).logits.float(), windows, shim)
+        rows = learn_windows(lambda inputs: call(module, inputs).logits.float(), windows, shim)
     logits = mean_rows(readings, rows)
     wanted = torch.as_tensor(np.asarray(targets)[legible], dtype=logits.dtype, device=logits.device)
     smoothing = shim.training_options.get("label_smoothing", 0.0)

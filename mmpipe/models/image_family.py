@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmpipe.errors import ModelError
 from mmpipe.models.checkpoint import TOKENIZER_LOCK, Checkpoint
+from mmpipe.models.windows import model_max_tokens
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,7 +47,10 @@ class Family:
         raise NotImplementedError
 
     def target(self, image: Image, caption: str) -> Inputs:
-        """What the model takes to learn one caption, `labels` among it: tensors with a batch of one."""
+        """What the model takes to learn one caption, `labels` among it: tensors with a batch of one.
+
+        A caption longer than the model can write is cut to its beginning, without an end.
+        """
         raise NotImplementedError
 
     def learned(self, module: nn.Module, batch: Inputs) -> tuple[Tensor, Tensor]:
@@ -64,6 +68,10 @@ class Family:
         """The tokens that end a text."""
         found = module.generation_config.eos_token_id
         return [found] if isinstance(found, int) else list(found or ())
+
+    def max_tokens(self, config: Any) -> int:
+        """The most tokens of a text. config: of the part that writes."""
+        return model_max_tokens(config, self.checkpoint.tokenizer)
 
     def ids(self, text: str, **options: Any) -> list[int]:
         with TOKENIZER_LOCK:
@@ -86,9 +94,10 @@ class EncoderDecoder(Family):
         return self.pixels(image)
 
     def target(self, image: Image, caption: str) -> Inputs:
-        end = self.checkpoint.config.decoder.eos_token_id
-        end = self.checkpoint.tokenizer.eos_token_id if end is None else end
-        return self.pixels(image) | {_LABELS: _row([*self.ids(caption, add_special_tokens=False), end])}
+        decoder = self.checkpoint.config.decoder
+        end = self.checkpoint.tokenizer.eos_token_id if decoder.eos_token_id is None else decoder.eos_token_id
+        ids = [*self.ids(caption, add_special_tokens=False), end]
+        return self.pixels(image) | {_LABELS: _row(ids[: self.max_tokens(decoder)])}
 
     def learned(self, module: nn.Module, batch: Inputs) -> tuple[Tensor, Tensor]:
         # The model itself moves the labels one place on, as what its decoder reads.
@@ -112,8 +121,9 @@ class Blip(Family):
 
     def target(self, image: Image, caption: str) -> Inputs:
         ids = self.ids(caption)
-        ids[0] = self.checkpoint.config.text_config.bos_token_id  # As `generate` begins.
-        return self.pixels(image) | _learned(_row(ids))
+        writer = self.checkpoint.config.text_config
+        ids[0] = writer.bos_token_id  # As `generate` begins.
+        return self.pixels(image) | _learned(_row(ids[: self.max_tokens(writer)]))
 
     def writer(self, module: nn.Module) -> nn.Module:
         return module.text_decoder
@@ -132,7 +142,8 @@ class Git(Family):
         return self.pixels(image) | {"input_ids": _row(ids)}
 
     def target(self, image: Image, caption: str) -> Inputs:
-        return self.pixels(image) | _learned(_row(self.ids(caption)))
+        ids = self.ids(caption)[: self.max_tokens(self.checkpoint.config)]
+        return self.pixels(image) | _learned(_row(ids))
 
 
 class Chat(Family):
@@ -165,8 +176,12 @@ class Chat(Family):
             )
 
     def _read(self, image: Image, text: str) -> Inputs:
+        processor = self.checkpoint.chat_processor
+        # As in the processors' own chat: a template that begins with the mark of a beginning gets no second one.
+        begin = processor.tokenizer.bos_token
+        options = {"add_special_tokens": False} if begin and text.startswith(begin) else {}
         with TOKENIZER_LOCK:
-            found = self.checkpoint.chat_processor(images=[image], text=[text], return_tensors="pt")
+            found = processor(images=[image], text=[text], return_tensors="pt", **options)
         return dict(found)
 
 

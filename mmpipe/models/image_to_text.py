@@ -115,7 +115,7 @@ def check(model: Model) -> None:
 
 
 def describe_each(model: Model, images: Iterable[ImageSource]) -> list[Description | MmpipeError]:
-    """A text, or the error of the image that could not be opened or prepared, for each image, in order.
+    """A text, or the error of the image that could not be opened, prepared or written about, for each, in order.
 
     Each image is made into tensors on its own. Those of equal shapes go through the model together, wherever they
     stand in the stream. Raises ModelError where no image is to blame.
@@ -135,7 +135,7 @@ def describe_each(model: Model, images: Iterable[ImageSource]) -> list[Descripti
 
     for batch in _batches(prepared(), model.attrs["batch_images"]):
         indices, items = zip(*batch, strict=True)
-        outcomes |= dict(zip(indices, _describe(model, family, items), strict=True))
+        outcomes |= dict(zip(indices, _describe_each(model, family, items), strict=True))
     return [outcomes[index] for index in range(len(outcomes))]
 
 
@@ -192,6 +192,26 @@ def _batches(prepared: Iterable[tuple[int, Inputs]], size: int) -> Iterator[list
         elif sum(map(len, waiting.values())) >= 2 * size:
             yield waiting.pop(max(waiting, key=lambda key: len(waiting[key])))
     yield from waiting.values()
+
+
+def _describe_each(model: Model, family: Family, items: Sequence[Inputs]) -> Sequence[Description | MmpipeError]:
+    """As `_describe`; one that the model itself fails at, out of memory perhaps, has an error and the others a text."""
+    try:
+        return _describe(model, family, items)
+    except MmpipeError:
+        raise
+    except Exception as error:
+        if len(items) == 1:
+            said = " ".join(str(error).split())[:300] or type(error).__name__
+            return [
+                RecordError(
+                    f"the model fails at the image: {said}",
+                    next_step="leave the image out, make it smaller, or choose lengths that the model can write",
+                )
+            ]
+    # Out here, where the error no longer holds on to tensors.
+    middle = len(items) // 2
+    return [*_describe_each(model, family, items[:middle]), *_describe_each(model, family, items[middle:])]
 
 
 def _describe(model: Model, family: Family, items: Sequence[Inputs]) -> list[Description]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -34,10 +35,12 @@ class Likelihood(LogitsProcessor):
 
     @contextmanager
     def following(self, module: nn.Module) -> Iterator[Likelihood]:
-        """While the context lasts, listen to the module whose output has the logits."""
+        """While the context lasts, listen to the module whose output has the logits, as this thread calls it."""
+        thread = threading.get_ident()
 
         def listen(_module: nn.Module, _arguments: Any, output: Any) -> None:
-            self._logits = output.logits[:, -1, :]
+            if threading.get_ident() == thread:  # Pipelines in other threads may share the module.
+                self._logits = output.logits[:, -1, :]
 
         handle = module.register_forward_hook(listen)
         try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from mmpipe.models.transformer import TransformerShim
 from mmpipe.models.windows import Reading, Window, model_max_tokens
@@ -14,14 +17,27 @@ from mmpipe.runtime.batching import LENGTH_STEP, map_batches, padded_length
 
 Row = TypeVar("Row")
 
-# It reads its answer off the last position, whatever stands there.
-_NEVER_PADDED = frozenset({"xlnet"})
+# XLNet reads its answer off the last position, whatever stands there; FNet mixes all positions and knows no mask.
+_NEVER_PADDED = frozenset({"xlnet", "fnet"})
 
 
 def padding_id(config: Any) -> int | None:
     """The id that the model knows as padding; None where it knows none and must read each input alone."""
     own = getattr(config, "pad_token_id", None)
     return own if isinstance(own, int) and own >= 0 and config.model_type not in _NEVER_PADDED else None
+
+
+def call(module: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Any:
+    """What a module makes of collated inputs. One that takes no attention mask is not given it; it is never padded."""
+    is_maskless = "attention_mask" not in _parameters(type(module))
+    return module(**{name: value for name, value in inputs.items() if not (is_maskless and name == "attention_mask")})
+
+
+@lru_cache(maxsize=64)
+def _parameters(kind: type) -> frozenset[str]:
+    found = inspect.signature(kind.forward).parameters
+    has_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in found.values())
+    return frozenset(found) | (frozenset({"attention_mask"}) if has_any else frozenset())
 
 
 def map_windows(

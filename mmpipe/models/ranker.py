@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from mmpipe.errors import ModelError
 from mmpipe.models.heads import SENTENCE_HEAD
-from mmpipe.models.padding import learn_windows, map_readings, mean_row, mean_rows
+from mmpipe.models.padding import call, learn_windows, map_readings, mean_row, mean_rows
 from mmpipe.models.reference import Reference
 from mmpipe.models.sentence_head import SentenceHead, centrality_scores
 from mmpipe.models.training import Training
@@ -151,7 +151,7 @@ def _read(model: Model, documents: Sequence[Sequence[str]]) -> tuple[list[Readin
 
 def _pooled(module: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     """The mean of the token vectors: (n_windows, width)."""
-    hidden = module(**inputs).last_hidden_state.float()
+    hidden = call(module, inputs).last_hidden_state.float()
     mask = inputs["attention_mask"].unsqueeze(-1)
     return (hidden * mask).sum(1) / mask.sum(1)
 

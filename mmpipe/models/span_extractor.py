@@ -12,7 +12,7 @@ from thinc.api import Model
 
 from mmpipe.errors import ModelError, RecordError
 from mmpipe.models.answer import SpanLogits, WindowLogits
-from mmpipe.models.padding import learn_windows, map_readings
+from mmpipe.models.padding import call, learn_windows, map_readings
 from mmpipe.models.pairs import PairReading, read_pairs
 from mmpipe.models.reference import Reference
 from mmpipe.models.training import Training
@@ -81,11 +81,11 @@ def forward(model: Model, pairs: list[tuple[str, str]], is_train: bool) -> tuple
     shim, attrs = shim_of(model), model.attrs
 
     def run(inputs: dict[str, Any]) -> np.ndarray:
-        output = shim.module(**inputs)
+        output = call(shim.module, inputs)
         return torch.stack((output.start_logits, output.end_logits), 1).float().cpu().numpy()
 
     outputs = []
-    for group in _groups(pairs):
+    for group in groups(pairs):
         readings, size = _read(model, group)
         rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size)
         for (_, context), reading, of_reading in zip(group, readings, rows, strict=True):
@@ -120,7 +120,7 @@ def loss(
             return sum(parameter.sum() for parameter in module.parameters()) * 0.0
 
         def run(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-            output, is_read = module(**inputs), inputs["attention_mask"] > 0
+            output, is_read = call(module, inputs), inputs["attention_mask"] > 0
             targets = torch.tensor(list(islice(places, len(is_read))), device=is_read.device)
             both = zip((output.start_logits, output.end_logits), targets.T, strict=True)
             return torch.stack([_cross_entropy(logits.float(), *rest, is_read, smoothing) for logits, *rest in both], 1)
@@ -152,7 +152,7 @@ def _read(model: Model, pairs: list[tuple[str, str]]) -> tuple[list[PairReading]
     return readings, size
 
 
-def _groups(pairs: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+def groups(pairs: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
     """Pairs in groups of a bounded number of characters, for the windows of long contexts take much memory."""
     group, n_chars = [], 0
     for pair in pairs:

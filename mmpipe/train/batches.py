@@ -11,7 +11,7 @@ import numpy as np
 from spacy.language import Language
 from spacy.training import Example
 
-from mmpipe.errors import NoInputError
+from mmpipe.errors import ConfigError, NoInputError
 
 Corpus = Callable[[Language], Iterable[Example]]
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
@@ -43,8 +43,11 @@ class Batches:
             self._order = np.arange(len(self.examples))
 
     def __iter__(self) -> Iterator[tuple[int, list[Example]]]:
-        """Epoch and batch, from the place where it stands, to the last epoch."""
-        while self._max_epochs < 1 or self._epoch != self._max_epochs:
+        """Epoch and batch, from the place where it stands, to the last epoch.
+
+        Raises NoInputError where an epoch has no batch; ConfigError where the corpus ends before the place to go to.
+        """
+        while self._max_epochs < 1 or self._epoch < self._max_epochs:
             if not self._start:
                 self._shuffle()
                 counts = [schedule.count for schedule in self._schedules]
@@ -53,12 +56,23 @@ class Batches:
             batches = iter(self._batcher(self._epoch_examples()))
             if self._on_arrival is not None:
                 for _ in range(self._n_batches):
-                    next(batches)
+                    if next(batches, None) is None:
+                        raise ConfigError(
+                            f"the training corpus ends before batch {self._n_batches}, where the checkpoint stands",
+                            where="training.train_corpus",
+                            next_step="put back the corpus that it was made with, or train without --resume",
+                        )
                 self._on_arrival()
                 self._on_arrival = None
             for batch in batches:
                 self._n_batches += 1
                 yield self._epoch, batch
+            if not self._n_batches:
+                raise NoInputError(
+                    "the training corpus gives no batches",
+                    where="training.train_corpus",
+                    next_step="check its path, limit and values, and what [training.batcher] discards",
+                )
             self._start, self._n_batches = {}, 0
             self._epoch += 1
 

@@ -6,17 +6,19 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import srsly
 import torch
+from safetensors import SafetensorError
 from spacy.language import Language
 from thinc.api import Optimizer
 
-from mmpipe.errors import ConfigError
+from mmpipe.errors import ConfigError, MmpipeError
 from mmpipe.train.weights import restore_weights, store_weights
 
 FOLDER = "checkpoints"
@@ -40,8 +42,9 @@ class Checkpoints:
         return found[-1] if found else None
 
     def clear(self) -> None:
-        """Remove all of them."""
+        """Remove all of them. The empty folder that is left says that a training has begun."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def store(self, nlp: Language, optimizer: Optimizer, state: Tree, n_steps: int) -> None:
         """Write one, whole or not at all."""
@@ -91,22 +94,51 @@ _MAY_CHANGE = frozenset({"config.training.max_steps", "config.training.max_epoch
 
 
 def replace_folder(folder: Path, write: Callable[[Path], Any]) -> None:
-    """Make a folder by `write(path)` under another name, flush it to disk, and put it in place in one move."""
+    """Make a folder by `write(path)` under another name, flush it to disk, and put it in place in one move.
+
+    Raises MmpipeError where the disk does not take it; the folder is then as it was.
+    """
     fresh, old = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
+    put_back(folder)
     for path in (fresh, old):
         shutil.rmtree(path, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    write(fresh)
-    for path in [*fresh.rglob("*"), fresh, folder.parent]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    try:
+        with disk_faults_told(folder):
+            fresh.mkdir(parents=True)
+            write(fresh)
+            for path in [*fresh.rglob("*"), fresh, folder.parent]:
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+    except MmpipeError:
+        shutil.rmtree(fresh, ignore_errors=True)  # On a full disk, its room is needed.
+        raise
     if folder.exists():
         folder.rename(old)
     fresh.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def put_back(folder: Path) -> None:
+    """Undo a replacement that was interrupted between its two moves."""
+    old = folder.with_name(f"{folder.name}.old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+
+
+@contextmanager
+def disk_faults_told(path: Path) -> Iterator[None]:
+    """Errors of writing to the disk as MmpipeErrors that name what was to be written."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise MmpipeError(
+            f"cannot be written: {error}",
+            where=str(path),
+            next_step="make room, or mend what it says; --resume then goes on from the last checkpoint",
+        ) from error
 
 
 def _generators() -> dict[str, Any]:

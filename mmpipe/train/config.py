@@ -76,14 +76,23 @@ def _completed(tree: Config, plugins: PluginRegistry) -> Config:
 
 def _has_transformer(tree: Mapping[str, Any], plugins: PluginRegistry) -> bool:
     components = tree.get("components", {})
-    blocks = components.values() if isinstance(components, Mapping) else ()
-    factories = [block.get("factory") for block in blocks if isinstance(block, Mapping)]
+    blocks = components.items() if isinstance(components, Mapping) else ()
+    factories = [_factory(name, block) for name, block in blocks if isinstance(block, Mapping)]
     nlp = tree.get("nlp")
     names = nlp.get("pipeline") if isinstance(nlp, Mapping) else None
     factories += names if isinstance(names, list) else []
     return any(
         isinstance(name, str) and (plugins.find("components", name) or name == "transformer") for name in factories
     )
+
+
+def _factory(name: str, block: Mapping[str, Any]) -> Any:
+    """The factory of a component; of one that comes from a saved pipeline, that which it was made by there."""
+    file = Path(str(block["source"])) / "config.cfg" if "source" in block else None
+    if file is None or not file.is_file():
+        return block.get("factory")
+    saved = read_file(file).get("components", {}).get(block.get("component", name), {})
+    return saved.get("factory")
 
 
 def _corpora(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,12 +156,25 @@ def _training_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
             where = f"training.{'.'.join(str(part) for part in problem['loc'][:2])}"
             yield Fault(where, f"{shortened(problem['input'])}: {told(problem)}", advice_on(problem, problem["input"]))
     yield from function_faults(training, "training")
+    yield from _schedule_faults(training)
     yield from _corpus_faults(config, training)
     for name in [*(training.get("frozen_components") or []), *(training.get("annotating_components") or [])]:
         pipeline = config["nlp"].get("pipeline", []) if isinstance(config.get("nlp"), Mapping) else []
         if name not in pipeline:
             hint = nearest(str(name), [str(each) for each in pipeline], listing="in it")
             yield Fault("training.frozen_components", f"{name!r} is not in the pipeline", hint)
+
+
+def _schedule_faults(training: Mapping[str, Any]) -> Iterator[Fault]:
+    """A rate that falls to nothing by a step that is 0, as it does by default where `max_steps` is, learns nothing."""
+    optimizer = training.get("optimizer")
+    rate = optimizer.get("learn_rate") if isinstance(optimizer, Mapping) else None
+    if isinstance(rate, Mapping) and rate.get("@schedules") == "warmup_linear.v1" and rate.get("total_steps") == 0:
+        yield Fault(
+            "training.optimizer.learn_rate.total_steps",
+            "is 0: the rate would be 0 once the warm-up is over",
+            "set it to the number of updates that max_epochs will take, or set max_steps",
+        )
 
 
 def _corpus_faults(config: Mapping[str, Any], training: Mapping[str, Any]) -> Iterator[Fault]:

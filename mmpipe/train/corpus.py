@@ -24,6 +24,7 @@ from mmpipe.errors import ConfigError, NoInputError, RecordError
 Fields = dict[str, str]
 Values = dict[str, dict[str, Any]]
 AtLeastZero = Annotated[int, Field(ge=0)]
+_MEDIA = {"image", "images"}
 
 
 class SourceTable(TypedDict, total=False):
@@ -97,7 +98,7 @@ class JsonlCorpus:
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """The examples of one epoch. Raises RecordError with file and line, NoInputError where a file is not there."""
         if self._labels is None:
-            self._labels = sorted({label for part in self.parts for _, row in part.read() for label in _cats(row)})
+            self._labels = sorted({label for part in self.parts for row in part.read() for label in _cats(*row)})
         rows = ((part, origin, record) for part in self.parts for origin, record in self._draw(part))
         if self.shuffle_seed is not None:
             mixed = list(rows)
@@ -119,7 +120,7 @@ class JsonlCorpus:
         except RecordError as error:
             raise RecordError(error.what, where=origin, next_step=error.next_step) from None
         reference = predicted.copy()
-        cats = _cats(record)
+        cats = _cats(origin, record)
         if cats:
             reference.cats = {label: cats.get(label, 0.0) for label in self._labels or ()}
         return Example(predicted, reference)
@@ -183,6 +184,13 @@ class _Part:
             record = self._reshaped(item.record, item.origin)
             if record is not None:
                 yield item.origin, record
+        has_no_text = n_read and self.text_key not in found and not (self.text_key == "text" and _MEDIA & found)
+        if has_no_text:
+            raise RecordError(
+                f"no record has the key {self.text_key!r} that `text_key` takes the text from",
+                where=str(file),
+                next_step=f"there are {', '.join(sorted(found)[:12])}",
+            )
         for wanted, key in self.fields.items():
             if n_read and key not in found:
                 raise RecordError(
@@ -212,11 +220,18 @@ class _Part:
         return record if text is None else {**record, "text": text}
 
 
-def _cats(record: Mapping[str, Any]) -> dict[str, float]:
-    """Label -> probability, from `cats` or `label`."""
+def _cats(origin: str, record: Mapping[str, Any]) -> dict[str, float]:
+    """Label -> probability, from `cats` or `label`. Raises RecordError for one that is no number."""
     label = record.get("cats", record.get("label"))
     if isinstance(label, Mapping):
-        return {str(name): float(share) for name, share in label.items()}
+        try:
+            return {str(name): float(share) for name, share in label.items()}
+        except (TypeError, ValueError):
+            raise RecordError(
+                f"a label's probability must be a number, got {dict(label)!r}",
+                where=origin,
+                next_step='write {"positive": 0.9, "negative": 0.1}, or the label alone',
+            ) from None
     if isinstance(label, list):
         return {str(name): 1.0 for name in label}
     return {} if label is None else {str(label): 1.0}

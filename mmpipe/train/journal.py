@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmpipe.errors import MmpipeError
+from mmpipe.train.checkpoint import disk_faults_told
 from mmpipe.train.loop import Progress, Step
 
+logger = logging.getLogger("mmpipe")
 _OF_THE_TOKENIZER = ("speed", "token_acc", "token_p", "token_r", "token_f")
 CSV, CURVE, EVENTS = "training.csv", "learning_curve.png", "tensorboard"
 
@@ -37,6 +41,7 @@ class Journal:
         if self._bar is not None:
             score = f"  score {progress.best[0]:.4f}" if progress.results else ""
             told = f"epoch {step.epoch}  loss {sum(losses.values()):.4f}{score}"
+            self._bar.start()
             self._bar.update(0, completed=progress.n_steps, told=told)
         if self._events is not None:
             self._events.add_scalar("learn_rate", step.learn_rate, step.index)
@@ -73,6 +78,19 @@ class Journal:
         """Go on after those rows; what an interrupted run wrote after them is written again."""
         self.rows, self._n_since = list(state["rows"]), state["n_since"]
         self._write()
+        if self._events is not None and self._output is not None and self.rows:
+            self._events.close()
+            self._events = _events(self._output, purge_step=self.rows[-1]["step"] + 1 + self._n_since)
+
+    def clear(self) -> None:
+        """Remove the TensorBoard events of an earlier training, which would be drawn into the same curves."""
+        if self._output is None:
+            return
+        if self._events is not None:
+            self._events.close()
+        shutil.rmtree(self._output / EVENTS, ignore_errors=True)
+        if self._events is not None:
+            self._events = _events(self._output)
 
     def close(self) -> None:
         """Draw the learning curve, if matplotlib is there; end the bar."""
@@ -83,7 +101,10 @@ class Journal:
         if self._output is not None and self.rows:
             from mmpipe.train.curve import draw
 
-            draw(self.rows, self._output / CURVE)
+            try:
+                draw(self.rows, self._output / CURVE)
+            except OSError as error:  # It is the least of what a full disk costs.
+                logger.warning("no learning curve: %s", error)
 
     def _write(self) -> None:
         if self._output is None or not self.rows:
@@ -93,8 +114,9 @@ class Journal:
         writer.writeheader()
         writer.writerows(self.rows)
         fresh = self._output / f"{CSV}.new"
-        fresh.write_text(text.getvalue(), "utf-8")
-        os.replace(fresh, self._output / CSV)
+        with disk_faults_told(self._output / CSV):
+            fresh.write_text(text.getvalue(), "utf-8")
+            os.replace(fresh, self._output / CSV)
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -104,7 +126,7 @@ def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [*first, *losses, *(name for name in names if name not in {*first, *losses})]
 
 
-def _events(output: Path) -> Any:
+def _events(output: Path, purge_step: int | None = None) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -113,11 +135,11 @@ def _events(output: Path) -> Any:
             where="--tensorboard",
             next_step="pip install 'mmpipe[tensorboard]', or read training.csv",
         ) from None
-    return SummaryWriter(str(output / EVENTS))
+    return SummaryWriter(str(output / EVENTS), purge_step=purge_step)
 
 
 def _bar(max_steps: int) -> Any:
-    """A bar with loss and score, on a terminal only."""
+    """A bar with loss and score, on a terminal only; the first step starts it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -127,5 +149,4 @@ def _bar(max_steps: int) -> Any:
     columns = [TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn()]
     bar = Progress(*columns, TextColumn("{task.fields[told]}"), console=console)
     bar.add_task("training", total=max_steps + 1 if max_steps else None, told="")
-    bar.start()
     return bar

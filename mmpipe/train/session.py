@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import srsly
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.training import Example
@@ -27,7 +28,7 @@ from mmpipe.errors import ConfigError, MmpipeError
 from mmpipe.learning import record_of
 from mmpipe.plugins import get_plugins
 from mmpipe.train.batches import Batches
-from mmpipe.train.checkpoint import Checkpoints, replace_folder
+from mmpipe.train.checkpoint import Checkpoints, disk_faults_told, put_back, replace_folder
 from mmpipe.train.journal import Journal
 from mmpipe.train.loop import Evaluate, Limits, Loop
 
@@ -64,7 +65,8 @@ def train(
     training; NoInputError and RecordError for the corpus; ModelError for weights.
     """
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
+        with disk_faults_told(output):
+            output.mkdir(parents=True, exist_ok=True)
     nlp = initialized(pipeline)
     if not pipeline.config["training"]["score_weights"]:
         _weigh_scores(nlp)
@@ -82,7 +84,7 @@ def train(
         batches,
         _measuring(create_evaluation_callback(nlp, dev_corpus, settings["score_weights"]), settings["score_weights"]),
         Limits(settings["eval_frequency"], settings["patience"], settings["max_steps"]),
-        dropouts=constant(settings["dropout"]) if isinstance(settings["dropout"], float) else settings["dropout"],
+        dropouts=constant(settings["dropout"]) if isinstance(settings["dropout"], int | float) else settings["dropout"],
         accumulate_gradient=settings["accumulate_gradient"],
         excluded=settings["frozen_components"],
         annotating=settings["annotating_components"],
@@ -98,9 +100,18 @@ def train(
             state, set_generators = checkpoints.restore(nlp, optimizer)
             loop.load_state(state["loop"], set_generators)
             journal.load_state(state["journal"])
+            saver.go_on()
         else:
-            saver.clear()
+            if is_resumed and saver.has_saved and not checkpoints.folder.exists():
+                raise ConfigError(
+                    "holds trained pipelines but no checkpoint to go on from",
+                    where=str(output),
+                    next_step="--force instead of --resume replaces them",
+                )
+            # From now on, what is saved here is this training's.
             checkpoints.clear()
+            saver.clear()
+            journal.clear()
     tell, end_telling = _own_logger(nlp, config, settings)
     try:
         for step in loop.steps():
@@ -145,6 +156,23 @@ class _Saver:
             replace_folder(output / LAST, self._prepare(nlp).to_disk)
         if step is not None and step.is_best:
             replace_folder(output / BEST, lambda folder: shutil.copytree(output / LAST, folder, dirs_exist_ok=True))
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether a pipeline lies where this one saves its own."""
+        return self._output is not None and any((self._output / name).exists() for name in (BEST, LAST))
+
+    def go_on(self) -> None:
+        """After a resumption: what the steps that are not made again left in the pipeline beside its weights."""
+        if self._output is None:
+            return
+        for name in (BEST, LAST):
+            put_back(self._output / name)
+        meta, strings = (self._output / LAST / name for name in ("meta.json", "vocab/strings.json"))
+        if meta.exists():
+            self._nlp.meta["performance"] = srsly.read_json(meta).get("performance", {})
+        for string in srsly.read_json(strings) if strings.exists() else ():
+            self._nlp.vocab.strings.add(string)
 
     def clear(self) -> None:
         """Remove what an earlier training saved."""

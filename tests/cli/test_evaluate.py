@@ -248,6 +248,72 @@ def test_results_whose_gold_is_the_prediction(mmpipe: Callable) -> None:
     assert found.code == 3 and "hold predictions under 'answers'" in found.err and "--gold answers=KEY" in found.err
 
 
+def test_results_that_repeat_an_id_are_not_guessed(mmpipe: Callable) -> None:
+    rows = Path(results("out.jsonl")).read_text().splitlines()
+    jsonl("twice.jsonl", [json.loads(row) for row in (*rows, rows[3])])
+    found = mmpipe("evaluate", "--results", "twice.jsonl", "gold.jsonl", "--json", "--bootstrap", 0)
+    assert found.code == 4 and "hold 2 records with the id 'r3'" in found.err
+    assert json.loads(found.out)["tasks"]["sentiment"]["counts"]["records"] == 59
+    assert mmpipe("evaluate", "--results", "twice.jsonl", "--json", "--bootstrap", 0).code == 0
+
+
+def test_results_of_which_one_field_stands_where_its_gold_would(mmpipe: Callable) -> None:
+    rows = [json.loads(row) for row in Path(results("out.jsonl")).read_text().splitlines()]
+    jsonl("two.jsonl", [{**row, "answers": [{"question": "q", "text": "x"}]} for row in rows])
+    found = mmpipe("evaluate", "--results", "two.jsonl", "--json", "--bootstrap", 0)
+    assert found.code == 0, found.err
+    assert set(json.loads(found.out)["tasks"]) == {"sentiment"}
+
+
+def test_gold_that_asks_nothing_is_no_gold(mmpipe: Callable) -> None:
+    row = {"id": "1", "text": "Denver won", "question": "who?"}
+    options = ("--metric", "answers=qa", "--gold", "right", "--json", "--bootstrap", 20)
+    jsonl("none.jsonl", [{**row, "right": {}}])
+    assert mmpipe("evaluate", "answers.json", "none.jsonl", *options).code == 5
+    jsonl("some.jsonl", [{**row, "right": {}}, {**row, "right": "Denver"}])
+    found = mmpipe("evaluate", "answers.json", "some.jsonl", *options)
+    assert json.loads(found.out)["tasks"]["answers"]["counts"]["without_gold"] == 1
+
+
+def test_a_component_of_two_fields(mmpipe: Callable) -> None:
+    for field in ("mood", "gist"):
+        if not Doc.has_extension(field):
+            Doc.set_extension(field, default=None)
+
+    @Language.component("eval_both", assigns=["doc._.mood", "doc._.gist"])
+    def both(doc: Doc) -> Doc:
+        doc._.mood = {"label": "good", "score": 0.7, "scores": {"bad": 0.3, "good": 0.7}}
+        doc._.gist = {"text": doc.text, "sentences": []}
+        return doc
+
+    tree = {"nlp": {"lang": "en", "pipeline": ["both"]}, "components": {"both": {"factory": "eval_both"}}}
+    Path("p.json").write_text(json.dumps(tree))
+    jsonl("g.jsonl", [{"text": "a film", "label": "good", "summary": "a film"}, {"text": "x", "label": "bad"}])
+    options = ("--metric", "mood=classification", "--metric", "gist=summary", "--json", "--bootstrap", 0)
+    found = mmpipe("evaluate", "p.json", "g.jsonl", *options)
+    assert found.code == 0, found.err
+    tasks = json.loads(found.out)["tasks"]
+    assert tasks["mood"]["figures"]["accuracy"] == 0.5 and tasks["gist"]["figures"]["rouge1"] == 100.0
+    assert tasks["mood"]["counts"]["records"] == 2 and tasks["gist"]["counts"]["without_gold"] == 1
+
+
+def test_half_a_surrogate_pair_is_written_as_json_spells_it(mmpipe: Callable) -> None:
+    rows = [json.loads(row) for row in Path(results("out.jsonl")).read_text().splitlines()[:8]]
+    jsonl("half.jsonl", [{**row, "text": "\ud800"} for row in rows])
+    found = mmpipe("evaluate", "--results", "half.jsonl", "-o", "e.json", "--json", "--bootstrap", 0)
+    assert found.code == 0, found.err
+    assert json.loads(found.out)["tasks"]["sentiment"]["worst"][0]["text"] == "\ud800"
+    assert json.loads(Path("e.json").read_text("utf-8")) == json.loads(found.out)
+
+
+def test_against_where_a_figure_has_no_meaning(mmpipe: Callable) -> None:
+    """All gold is one label: there is no AUC, of either."""
+    rows = [json.loads(row) for row in Path(results("out.jsonl")).read_text().splitlines()]
+    jsonl("good.jsonl", [row for row in rows if row["label"] == "good"])
+    found = mmpipe("evaluate", "--results", "good.jsonl", "--against", "good.jsonl", "--bootstrap", 20)
+    assert found.code == 0 and re.search(r"^accuracy .* \+0\.000", found.out, re.MULTILINE)
+
+
 def test_against_another(mmpipe: Callable) -> None:
     results("worse.jsonl", flip=3)
     results("same.jsonl")
@@ -362,6 +428,12 @@ def test_calibrate(mmpipe: Callable, tiny: Callable[..., str]) -> None:
     judged = json.loads(mmpipe("evaluate", "calibrated", "gold.jsonl", "--json", "--bootstrap", 0).out)
     assert judged["tasks"]["s"]["figures"]["log_loss"] == pytest.approx(one["log_loss_after"], abs=1e-4)
     assert judged["provenance"]["pipeline"]["components"]["s"]["temperature"] == one["after"]
+    assert found.err.split() == ["saved", "to", "calibrated"]
+    jsonl("odd.jsonl", [*flipped, {"text": "x"}, {"text": "x", "label": {"a": "b"}}, "broken"])
+    odd = mmpipe("calibrate", "s.json", "odd.jsonl", "-o", "odd", "--json")
+    assert odd.code == 4 and json.loads(odd.out)[0]["after"] == one["after"]
+    for part in ("odd.jsonl:61", "odd.jsonl:62", "odd.jsonl:63", "without gold under 'label'"):
+        assert part in odd.err
     again = mmpipe("calibrate", "s.json", "gold.jsonl", "-o", "calibrated")
     assert again.code == 1 and "--force" in again.err
     nothing = mmpipe("calibrate", "s.json", "-o", "x")

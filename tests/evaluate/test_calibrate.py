@@ -82,6 +82,21 @@ def test_fitted_saved_and_loaded(checkpoint: str, tmp_path: Path) -> None:
     assert list(forgotten(texts(1)[0]).cats.values()) == pytest.approx(plain.tolist(), abs=1e-5)
 
 
+def test_gold_written_as_lists_fits_the_same_softmax(tiny: Callable[..., str]) -> None:
+    name, found = tiny("bert", labels=("a", "b", "c")), []
+    for is_list in (False, True):
+        nlp, rng = load(name), random.Random(1)
+        said = [doc._.sentiment["label"] for doc in nlp.pipe(texts(60))]
+        gold = [rng.choice([label, "a", "b", "c"]) for label in said]
+        items = [
+            Placed(Item(f"{i}", {"text": text, "label": [label] if is_list else label}), Path("."))
+            for i, (text, label) in enumerate(zip(texts(60), gold, strict=True))
+        ]
+        (one,) = calibrate(nlp, judge_pipeline(nlp, items, tasks_of_pipeline(nlp, get_plugins(), Wishes({}, {}, {}))))
+        found.append((one.after, one.log_loss_after))
+    assert found[0] == pytest.approx(found[1]) and abs(found[0][0] - 1) > 0.05
+
+
 def test_one_that_the_config_names_is_brought_up_to_date(checkpoint: str, tmp_path: Path) -> None:
     nlp = load(checkpoint, temperature=5.0)
     (found,) = calibrated(nlp, checkpoint)

@@ -14,9 +14,12 @@ import pytest
 from mmpipe.errors import ConfigError, NoInputError
 from mmpipe.evaluate import folds
 from mmpipe.evaluate.evaluation import Evaluation
+from mmpipe.evaluate.gold import Gold
+from mmpipe.evaluate.judge import Judgement, Verdict
 from mmpipe.evaluate.report import html
 from mmpipe.evaluate.resample import Resampling
-from mmpipe.evaluate.task import Wishes
+from mmpipe.evaluate.task import Task, Wishes
+from mmpipe.metrics.qa import Answers
 from mmpipe.plugins import get_plugins
 
 LABELS = ("negative", "positive")
@@ -102,7 +105,30 @@ def test_trained_judged_and_pooled(config: str, monkeypatch: pytest.MonkeyPatch)
     each = found["folds"]["tone"]["figures"]["accuracy"]
     assert each["mean"] == pytest.approx(task["figures"]["accuracy"]) == pytest.approx(np.mean(each["values"]))
     assert each["standard_deviation"] == pytest.approx(np.std(each["values"], ddof=1)) and len(each["values"]) == 2
-    assert "<h2>tone: 2 folds</h2>" in html(found)
+    assert "<h2>tone: 2 folds</h2>" in html(found) and "<h1>Evaluation of train.json</h1>" in html(found)
+
+
+def test_a_figure_that_some_folds_lack_stays_with_its_fold() -> None:
+    def verdict(answers: list[list[str]]) -> Verdict:
+        metric = Answers()
+        golds = [metric.read_gold({"question": "q", "answers": of_one}) for of_one in answers]
+        pairs = [pair for gold in golds for pair in metric.pairs(gold, [{"question": "q", "text": "x"}])]
+        return Verdict([Judgement(Task("qa", "answers", metric, "answers"), Gold(), pairs=pairs)], [])
+
+    told = folds.spread([verdict([["x"]]), verdict([["x"], []]), verdict([["x"], ["y"], []])])["qa"]["figures"]
+    assert told["exact"]["values"] == pytest.approx([100.0, 50.0, 100 / 3])
+    assert told["has_answer_exact"]["values"] == pytest.approx([float("nan"), 100.0, 50.0], nan_ok=True)
+    assert told["has_answer_exact"]["mean"] == 75.0
+    assert told["has_answer_exact"]["standard_deviation"] == pytest.approx(np.std([100, 50], ddof=1))
+
+
+def test_images_of_two_folders_cannot_be_one_corpus(config: str) -> None:
+    for name in ("a", "b"):
+        Path(name).mkdir()
+        rows = [json.dumps({"text": "x", "stars": LABELS[i % 2], "image": f"{i}.jpg"}) + "\n" for i in range(10)]
+        Path(name, "gold.jsonl").write_text("".join(rows))
+    with pytest.raises(ConfigError, match="one folder"):
+        evaluation().of_folds(config, ["a/gold.jsonl", "b/gold.jsonl"], 2)
 
 
 def test_too_few_records(config: str) -> None:

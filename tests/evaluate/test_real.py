@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sacrebleu
+from rouge_score.rouge_scorer import RougeScorer
 from sklearn import metrics as judge
+from sklearn.calibration import calibration_curve
 from transformers.data.metrics import squad_metrics
 
 import mmpipe
@@ -21,6 +24,7 @@ from mmpipe.evaluate.resample import Resampling
 from mmpipe.evaluate.task import Wishes
 from mmpipe.metrics.caption import Caption
 from mmpipe.metrics.qa import Answers
+from mmpipe.metrics.summary import Summary, a_sentence_a_line
 from mmpipe.plugins import get_plugins
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +50,14 @@ def test_the_shipped_sentiment_model_on_the_reviews() -> None:
     assert found["figures"]["f1_macro"] == pytest.approx(judge.f1_score(gold, said, average="macro"))
     scores = [doc.cats["positive"] for doc in docs]
     assert found["figures"]["auc"] == pytest.approx(judge.roc_auc_score([g == "positive" for g in gold], scores))
+    chances = np.array([[doc.cats["negative"], doc.cats["positive"]] for doc in docs], dtype=np.float32)
+    wanted = judge.log_loss(gold, chances, labels=["negative", "positive"])
+    assert found["figures"]["log_loss"] == pytest.approx(wanted, abs=1e-4)
+    is_right, confidence = np.array(gold) == np.array(said), np.max(chances, axis=1)
+    accuracy, mean_confidence = calibration_curve(is_right, confidence, n_bins=15)
+    counts = np.histogram(confidence, np.linspace(0, 1, 16))[0]
+    wanted = np.average(np.abs(accuracy - mean_confidence), weights=counts[counts > 0])
+    assert found["figures"]["ece"] == pytest.approx(wanted, abs=1e-4)
     plain = [i for i, record in enumerate(records) if record["style"] == "plain"]
     wanted = judge.accuracy_score([gold[i] for i in plain], [said[i] for i in plain])
     assert found["slices"]["style"]["plain"]["figures"]["accuracy"] == pytest.approx(wanted)
@@ -77,6 +89,22 @@ def test_flickr8k() -> None:
     streams = [[row["captions"][i] for row in found] for i in range(1, 5)]
     wanted = sacrebleu.corpus_bleu(said, streams, force=True).score
     assert metric.measure(pairs)["bleu4_cased"] == pytest.approx(wanted) and wanted > 10
+
+
+def test_the_shipped_summariser() -> None:
+    pytest.importorskip("mmpipe_summariser")
+    found = rows("summaries/scitldr_dev.jsonl.gz", 12)
+    texts = [row["source"] if isinstance(row["source"], str) else " ".join(row["source"]) for row in found]
+    metric, pairs, wanted = Summary(), [], []
+    names = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+    scorer = RougeScorer(names, use_stemmer=True)
+    for row, doc in zip(found, mmpipe.load("summary").pipe(texts), strict=True):
+        gold = metric.read_gold(row, "summaries")
+        pairs += metric.pairs(gold, doc._.summary)
+        best = scorer.score_multi([a_sentence_a_line(one) for one in gold], a_sentence_a_line(doc._.summary["text"]))
+        wanted.append([100 * best[name].fmeasure for name in names])
+    figures = metric.measure(pairs)
+    assert [figures[name] for name in names] == pytest.approx(np.mean(wanted, axis=0)) and figures["rouge1"] > 10
 
 
 def test_the_qa_component_on_rows_of_squads_shape(tiny: Callable[..., str], tmp_path: Path) -> None:

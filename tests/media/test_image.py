@@ -85,6 +85,30 @@ def test_damaged_camera_data_does_no_harm() -> None:
     stream = io.BytesIO()
     PLAIN.resize((64, 48)).save(stream, "JPEG", exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\xff\xff" + b"\xfe" * 30)
     assert opened(stream.getvalue()).shape == (48, 64, 3)
+    for kind in ("PNG", "WEBP"):
+        assert opened(saved(PLAIN, kind, exif=b"no camera data at all")).shape == (6, 8, 3)
+
+
+def test_a_turn_is_made_though_other_camera_data_is_damaged() -> None:
+    """Text where a number belongs: Pillow reads it and cannot write it, as `ImageOps.exif_transpose` would."""
+    entries = [(0x0100, 2, 4, b"abc\x00"), (0x0112, 3, 1, b"\x00\x06\x00\x00")]
+    directory = b"".join(struct.pack(">HHI", tag, kind, count) + value for tag, kind, count, value in entries)
+    exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08" + struct.pack(">H", len(entries)) + directory + bytes(4)
+    stored = PLAIN.resize((64, 48), Image.Resampling.NEAREST).transpose(Image.Transpose.ROTATE_90)
+    data = saved(stored, "JPEG", exif=exif, quality=95, subsampling=0)
+    with pytest.raises(Exception, match="integer"):
+        ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert opened(data).shape == (48, 64, 3)
+    assert np.abs(np.array(corners(data)) - [RED, GREEN, BLUE, WHITE]).max() <= 12
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_up_is_where_pillow_has_it_in_every_format(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(PLAIN.resize((64, 48), Image.Resampling.NEAREST), kind, exif=exif)
+    assert np.array_equal(opened(data), np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data)))))
 
 
 def test_what_is_transparent_is_white() -> None:
@@ -92,6 +116,8 @@ def test_what_is_transparent_is_white() -> None:
     assert corners(saved(half)) == [RED, WHITE, (127, 127, 127), BLUE]
     grey = quarters((0, 255), (0, 0), (50, 255), (0, 0), mode="LA")
     assert corners(saved(grey)) == [(0, 0, 0), WHITE, (50, 50, 50), WHITE]
+    deep = Image.fromarray(np.array([[30_000, 257]], dtype=np.uint16))
+    assert opened(saved(deep, transparency=30_000))[0, :, 0].tolist() == [255, 1]
 
 
 def test_palettes_with_and_without_a_transparent_colour() -> None:

@@ -130,6 +130,16 @@ def test_a_corpus_that_moved_is_found_below_the_roots(corpus: Path) -> None:
     assert read_reference(reference, MediaPolicy(roots=(str(empty), str(moved))), "record 1") == b"one"
 
 
+def test_of_a_corpus_that_moved_also_what_lies_beside_it(corpus: Path) -> None:
+    shared = corpus.parent / "shared"
+    reference = make_reference("../shared/c.png", corpus, MediaPolicy(roots=(str(shared),)), "record 1")
+    moved = corpus.parent.rename(corpus.parent.with_name("moved"))
+    policy = MediaPolicy(roots=(str(moved / "corpus"), str(moved / "shared")))
+    assert read_reference(reference, policy, "record 1") == b"three"
+    with pytest.raises(RecordError, match="lies outside"):
+        read_reference(reference, MediaPolicy(roots=(str(moved / "corpus"),)), "record 1")
+
+
 @pytest.mark.parametrize("reference", [{}, {"path": "b.png"}, {"path": "b.png", "root": "/", "sha256": None}])
 def test_a_reference_without_its_hash_opens_nothing(reference: dict) -> None:
     with pytest.raises(RecordError, match="media reference has no"):

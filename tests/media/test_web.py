@@ -6,6 +6,7 @@ import ipaddress
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -45,6 +46,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "1000")
             self.end_headers()
             self.wfile.write(b"only this")
+        elif path == "/to-unicode":
+            self.answer(302, b"", Location="/caf\u00e9.png".encode().decode("latin-1"))
+        elif path == "/caf%C3%A9.png":
+            self.answer(200, b"coffee")
         elif path == "/host":
             self.answer(200, self.headers["Host"].encode())
         else:
@@ -101,6 +106,11 @@ def test_a_body_comes_whole(server: str, trusting: None) -> None:
     assert web.fetch(f"{server}/host", POLICY, "record").decode() == server.removeprefix("http://")
 
 
+def test_a_redirect_in_bare_unicode_is_followed_as_by_urllib(server: str, trusting: None) -> None:
+    wanted = urllib.request.urlopen(f"{server}/to-unicode", timeout=5).read()
+    assert web.fetch(f"{server}/to-unicode", POLICY, "record") == wanted == b"coffee"
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [
@@ -123,7 +133,7 @@ def test_what_is_not_taken(server: str, trusting: None, path: str, said: str) ->
 def test_a_server_that_drips_is_left_in_time(server: str, trusting: None, path: str) -> None:
     started = time.monotonic()
     assert "no answer within 0.5 seconds" in refused(server + path, MediaPolicy(allow_urls=True, timeout_seconds=0.5))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8  # The server takes ten; a busy machine takes its time, too.
 
 
 def test_a_name_server_that_does_not_answer_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +205,8 @@ PRIVATE = [
     "fe80::1",
     "fe80::1%eth0",
     "fc00::1",
+    "fec0::1",
+    "feff::1",
     "fd12:3456::1",
     "ff02::1",
     "2001:db8::1",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import math
+import os
 import random
 import re
 import time
+import zipfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 import sacrebleu
 
+import mmpipe
 from mmpipe.errors import RecordError
 from mmpipe.metrics.caption import Caption, Image, bare
 from mmpipe.metrics.cider import CiderD
@@ -175,6 +181,30 @@ def test_resampling_is_the_corpus_figure_of_those_chosen() -> None:
     assert Caption().recounter(pairs)(np.array(chosen))["bleu4_cased"] == pytest.approx(wanted)
 
 
+def test_the_shipped_captions(tmp_path: Path) -> None:
+    """Real predictions, counted again by sacrebleu and by the paper's formula."""
+    pytest.importorskip("mmpipe_multimodal")
+    if not (data := os.environ.get("MMPIPE_DATA")):
+        pytest.skip("MMPIPE_DATA names no data")
+    metric, pairs = Caption(), []
+    with gzip.open(Path(data) / "captions/flickr8k_dev.jsonl.gz", "rt", encoding="utf-8") as stream:
+        found = [json.loads(line) for line, _ in zip(stream, range(16), strict=False)]
+    with zipfile.ZipFile(Path(data) / "captions/flickr8k_images_192.zip") as archive:
+        archive.extractall(tmp_path, [row["image"] for row in found])
+    nlp = mmpipe.load("caption", {"components.caption.model.device": "cpu"})
+    docs = list(nlp.pipe(mmpipe.make_docs(nlp, [{"image": row["image"]} for row in found], root=tmp_path)))
+    for row, doc in zip(found, docs, strict=True):
+        pairs += metric.pairs(metric.read_gold(row), doc._.captions)
+    said = [bare(doc._.captions[0]["text"]) for doc in docs]
+    streams = [[bare(row["captions"][i]) for row in found] for i in range(5)]
+    figures = metric.measure(pairs)
+    wanted = sacrebleu.corpus_bleu(said, streams, tokenize="none", force=True).score
+    assert figures["bleu4"] == pytest.approx(wanted) and wanted > 5
+    references = [[one.split() for one in of_image] for of_image in zip(*streams, strict=True)]
+    by_formula = [by_the_paper(text.split(), own, references) for text, own in zip(said, references, strict=True)]
+    assert figures["cider_d"] == pytest.approx(np.mean(by_formula)) and figures["cider_d"] > 0.1
+
+
 def test_letters_and_digits_only() -> None:
     assert bare("A man 's T-shirt, No. 9!") == "a man s t shirt no 9"
     assert bare("Ein Mädchen_x") == "ein mädchen x"
@@ -184,6 +214,7 @@ def test_letters_and_digits_only() -> None:
     ("record", "wanted"),
     [
         ({"image": "a.jpg"}, None),
+        ({"image": "a.jpg", "captions": {}}, None),
         ({"image": "a.jpg", "captions": ["x", "y"]}, [("a.jpg", ("x", "y"))]),
         ({"image": "a.jpg", "captions": "x"}, [("a.jpg", ("x",))]),
         ({"images": ["a.jpg", "b.jpg"], "captions": [["x"], "y"]}, [("a.jpg", ("x",)), ("b.jpg", ("y",))]),

@@ -178,6 +178,11 @@ def test_malformed_gold(gold: object) -> None:
         Classification().read_gold({"id": "x", "label": gold})
 
 
+def test_a_label_without_a_score_is_the_records_fault() -> None:
+    with pytest.raises(RecordError, match="'c' is none of its scores': 'a', 'b'"):
+        Classification().pairs("a", {"label": "c", "scores": {"a": 0.5, "b": 0.2}})
+
+
 def test_gold_of_one_kind_only_has_no_auc() -> None:
     metric = Classification()
     _, predicted, _ = results(10, LABELS)

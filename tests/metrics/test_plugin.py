@@ -13,7 +13,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 import mmpipe
+from mmpipe.corpus.source import Item
 from mmpipe.evaluate.evaluation import Evaluation
+from mmpipe.evaluate.gold import Placed
 from mmpipe.evaluate.report import html
 from mmpipe.evaluate.resample import Resampling
 from mmpipe.evaluate.task import Wishes
@@ -85,6 +87,15 @@ def test_a_plugins_metric() -> None:
         get_plugins().code("metrics", "gone")
     with pytest.raises(mmpipe.PluginError, match=r"did you mean 'length'"):
         get_plugins().code("metrics", "lenght")
+
+
+@pytest.mark.usefixtures("_plugin")
+def test_a_metric_that_cannot_be_imported_is_in_nobodys_way() -> None:
+    results = {"text": "x", "label": "a", "tone": {"label": "a", "score": 0.7, "scores": {"a": 0.7, "b": 0.3}}}
+    Path("r.jsonl").write_text(json.dumps(results) + "\n")
+    job = Evaluation(get_plugins(), Wishes({}, {}, {}), Resampling(0))
+    assert job.of_results("r.jsonl")["tasks"]["tone"]["figures"]["accuracy"] == 1.0
+    assert job._strata([Placed(Item("r.jsonl:1", results), Path("."))]) == ["a"]
 
 
 def test_score_is_the_metric_of_the_component(tiny: Callable[..., str]) -> None:

@@ -142,6 +142,10 @@ def test_resampling_recounts() -> None:
     [
         ({}, None),
         ({"question": "q"}, None),
+        ({"question": "q", "answers": ""}, None),
+        ({"question": "q", "answers": {}}, None),
+        ({"questions": [], "answers": []}, None),
+        ({"question": "q", "answers": [" "]}, [("q", [])]),
         ({"question": "q", "answers": "x"}, [("q", ["x"])]),
         ({"question": "q", "answers": []}, [("q", [])]),
         ({"question": "q", "answers": ["x", {"text": "y", "start": 3}]}, [("q", ["x", "y"])]),
@@ -184,8 +188,9 @@ def test_answers_are_found_by_their_question() -> None:
     assert [(p.key, p.predicted[0]["text"]) for p in metric.pairs(gold, entries)] == [("r", None), ("q", "b")]
     with pytest.raises(RecordError, match=r"' q'.*was asked \"config's\""):
         metric.pairs(gold[1:], entries[:1])
-    with pytest.raises(RecordError, match="was asked nothing"):
-        metric.pairs(gold, None)
+    for predicted in (None, ["b"], "b"):
+        with pytest.raises(RecordError, match="was asked nothing"):
+            metric.pairs(gold, predicted)
     (pair,) = metric.pairs(metric.read_gold({"answers": "b"}), entries[1:3])
     assert metric.judge_each([pair]) == [100.0]
     with pytest.raises(RecordError, match="None"):

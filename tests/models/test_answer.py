@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -62,6 +63,38 @@ def test_the_same_answer_of_two_windows_is_one_with_the_better_score():
     assert texts(found, logits)[0] == "w1" and len(set(texts(found, logits))) == 3
     [alone] = find_answers(logits_of(window([0, 5, 0], [0, 5, 0]), n_pieces=4)).candidates
     assert found.candidates[0].score == pytest.approx(alone.score)
+
+
+def test_the_spans_of_one_very_long_word_take_no_time():
+    n_pieces = 2000
+    places, values = np.arange(n_pieces), np.sin(np.arange(n_pieces), dtype=np.float32)
+    pieces = Pieces(4 * places, 4 * places + 4, 0 * places, 0 * places + 4 * n_pieces)
+    logits = SpanLogits("long" * n_pieces, pieces, (WindowLogits(values, values, 0, 0.0, 0.0),), 1.0)
+    begun = perf_counter()
+    [found] = find_answers(logits, top_k=3).candidates
+    assert (found.start, found.end) == (0, 4 * n_pieces)
+    assert perf_counter() - begun < 10, "seconds; growing each of 30,000 spans letter by letter takes minutes"
+
+
+@pytest.mark.parametrize(
+    "context, pieces, plain, whole",
+    [
+        ("e\u0301te\u0301 ici", [(0, 1), (2, 3), (3, 4), (6, 7)], "e\u0301te", "e\u0301te\u0301"),
+        ("\u0926\u0941\u0928", [(1, 2), (2, 3)], "\u0941\u0928", "\u0926\u0941\u0928"),
+        ("1\ufe0f\u20e3", [(0, 1)], "1", "1\ufe0f\u20e3"),
+    ],
+)
+def test_a_letter_keeps_the_marks_that_combine_with_it(context, pieces, plain, whole):
+    """Tokenizers that take accents off leave them out of their pieces; others cut before them."""
+    starts, ends = np.array(pieces).T
+    none = np.full(len(pieces), -1)
+    # The answer ends with the last piece but one where there is a second word.
+    n_pieces = len(pieces) - (" " in context)
+    start, end = np.full((2, len(pieces)), -9.0, np.float32)
+    start[0] = end[n_pieces - 1] = 9.0
+    logits = SpanLogits(context, Pieces(starts, ends, none, none), (WindowLogits(start, end, 0, 0.0, 0.0),), 1.0)
+    assert texts(find_answers(logits), logits) == [whole]
+    assert texts(find_answers(logits, align_to_words=False), logits) == [plain]
 
 
 class TestAcrossWindows:

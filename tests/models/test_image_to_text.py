@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import pytest
 import torch
 import transformers
 from PIL import Image
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
 import mmpipe.models.grid_encoder  # noqa: F401
 from mmpipe.errors import ModelError, RecordError
+from mmpipe.models.image_family import family_of
 from mmpipe.models.image_to_text import ImageToText, describe_each, loss
 from mmpipe.models.transformer import shim_of
+from mmpipe.models.windows import model_max_tokens
 from mmpipe.testing import VISION
 
 PROMPTS: dict[str, str | None] = {
@@ -222,6 +226,83 @@ def test_an_image_at_fault_is_alone_in_it(tiny: Callable[..., str]) -> None:
         model.predict([PICTURES[0], broken])
 
 
+def test_an_image_that_the_model_fails_at_is_alone_in_it(tiny: Callable[..., str]) -> None:
+    model = build(tiny("vit-gpt2"), batch_images=8)
+    wanted, module = model.predict(PICTURES), shim_of(model).module
+    faulty = build(tiny("vit-gpt2")).predict(PICTURES)[2]  # Told by its pixels below.
+    assert faulty == wanted[2]
+    shim, generate = shim_of(model), module.generate
+    pixels = shim.checkpoint.image_processor(images=PICTURES[2], return_tensors="pt")["pixel_values"]
+
+    def run_out(**inputs: Any) -> Any:
+        if any(torch.equal(row, pixels[0]) for row in inputs["pixel_values"]):
+            raise RuntimeError("can't allocate memory")
+        return generate(**inputs)
+
+    module.generate = run_out
+    try:
+        found = describe_each(model, PICTURES)
+    finally:
+        del module.generate
+    assert isinstance(found[2], RecordError) and "can't allocate memory" in str(found[2]) and found[2].next_step
+    for index in (0, 1, 3, 4):
+        assert found[index].text == wanted[index].text
+        assert found[index].score == pytest.approx(wanted[index].score, abs=1e-5)
+
+
+def test_scores_stay_apart_where_threads_share_the_weights(tiny: Callable[..., str]) -> None:
+    """After each step of one thread, before its probabilities are looked at, another thread captions other images."""
+    model, other = build(tiny("vit-gpt2")), build(tiny("vit-gpt2"))
+    module, main = shim_of(model).module, threading.get_ident()
+    assert shim_of(other).module is module
+    alone, generate, met = model.predict(PICTURES[:1]), module.generate, []
+
+    def cut_in(*_: Any) -> None:
+        if threading.get_ident() == main:
+            thread = threading.Thread(target=lambda: met.append(other.predict(PICTURES[1:3])))
+            thread.start()
+            thread.join()
+
+    def step_by_step(**inputs: Any) -> Any:
+        if threading.get_ident() != main:
+            return generate(**inputs)
+        handle = module.register_forward_hook(cut_in)
+        try:
+            return generate(**inputs)
+        finally:
+            handle.remove()
+
+    module.generate = step_by_step
+    try:
+        found = model.predict(PICTURES[:1])
+    finally:
+        del module.generate
+    assert len(met) > 1 and found == alone
+
+
+def test_a_chat_begins_once(tiny: Callable[..., str], tmp_path: Path) -> None:
+    """Template and tokenizer both write the mark of a beginning (as Idefics3's do); so asks Hugging Face's own chat."""
+    folder = shutil.copytree(tiny("idefics3"), tmp_path / "copy")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    begin, begin_id = tokenizer.bos_token, tokenizer.bos_token_id
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{begin} $A", pair=f"{begin} $A $B", special_tokens=[(begin, begin_id)]
+    )
+    tokenizer.save_pretrained(folder)
+    template = folder / "chat_template.jinja"
+    template.write_text("{{ bos_token }}" + template.read_text("utf-8"), "utf-8")
+    content = [{"type": "image", "image": PICTURES[0]}, {"type": "text", "text": "what is this?"}]
+    wanted = AutoProcessor.from_pretrained(folder).apply_chat_template(
+        [{"role": "user", "content": content}],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+    )["input_ids"]
+    found = family_of(shim_of(build(str(folder))).checkpoint, "what is this?").inputs(PICTURES[0])["input_ids"]
+    assert found.tolist() == wanted.tolist() and found[0].tolist().count(begin_id) == 1
+
+
 @pytest.mark.parametrize("family", ["vit-gpt2", "blip", "git", "idefics3", "qwen2-vl"])
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (300, 3)])
 def test_odd_shapes_give_a_text_or_a_named_error(tiny: Callable[..., str], family: str, size: tuple[int, int]) -> None:
@@ -280,6 +361,17 @@ def test_loss_is_hugging_faces(tiny: Callable[..., str], family: str) -> None:
         assert float(loss(model, [image], [caption]).detach()) == pytest.approx(wanted, abs=1e-4)
         total, n_tokens = total + wanted * n_learned, n_tokens + n_learned
     assert float(loss(model, PICTURES[:3], CAPTIONS).detach()) == pytest.approx(total / n_tokens, abs=1e-4)
+
+
+@pytest.mark.parametrize("family", ["vit-gpt2", "blip", "git"])
+def test_a_caption_longer_than_the_model_teaches_its_beginning(tiny: Callable[..., str], family: str) -> None:
+    model = build(tiny(family))
+    shim_of(model).training_options["precision"] = "fp32"
+    config, words = shim_of(model).config, "the quick brown fox jumps over the lazy dog and the cat sat on the mat "
+    writer = {"vit-gpt2": "decoder", "blip": "text_config"}.get(family)
+    limit = model_max_tokens(getattr(config, writer) if writer else config, shim_of(model).tokenizer)
+    found = [float(loss(model, PICTURES[:1], [words * n]).detach()) for n in (limit, 2 * limit)]
+    assert found[0] == found[1] > 0
 
 
 @pytest.mark.parametrize("family", ["grid-gpt2", "blip", "qwen2-vl"])

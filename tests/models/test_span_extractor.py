@@ -9,6 +9,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,7 @@ def test_answers_and_scores_equal_the_pipelines(tiny, judge, family, pairs):
         [best] = find_answers(logits).candidates
         assert shown(context, best) == said(wanted)
         assert best.score == pytest.approx(wanted["score"], abs=1e-8, rel=1e-3)
+        assert abs(best.score - wanted["score"]) < 1e-4
         scores.append(best.score)
     assert np.std(np.log(scores)) > 0.3, "the scores must differ for this to mean anything"
 
@@ -179,6 +181,45 @@ class TestDifferences:
         [logits] = extractor(folder).predict([("good?", context)])
         [best], [bare] = find_answers(logits).candidates, find_answers(logits, align_to_words=False).candidates
         assert best == bare and 0 < best.end - best.start < len(context)
+
+    @needs_pipeline
+    def test_a_letter_keeps_an_accent_that_the_tokenizer_takes_off(self, tiny, judge):
+        folder, context = tiny("bert", has_spans=True), "cafe\u0301"
+        assert judge(folder)(question="where?", context=context)["answer"] == "cafe"
+        [logits] = extractor(folder).predict([("where?", context)])
+        assert shown(context, find_answers(logits).candidates[0]) == (context, 0, 5)
+
+    @needs_pipeline
+    def test_a_word_cut_by_the_edge_of_a_window_is_whole(self, tiny, judge):
+        folder = tiny("bert", has_spans=True)
+        model, pipeline = extractor(folder, stride_tokens=0), judge(folder, merges=False)
+        n_cut = 0
+        for n_before in range(12):
+            context = "a " * n_before + "incomprehensibilities " * 6
+            judged = pipeline(question="what?", context=context, max_seq_len=64, doc_stride=0)
+            [best] = find_answers(model.predict([("what?", context)])[0], compare="window").candidates
+            _, start, end = said(judged)
+            assert best.start <= start and end <= best.end
+            assert {*shown(context, best)[0].split()} <= {*context.split()}, "whole words"
+            n_cut += (best.start, best.end) != (start, end)
+        assert 0 < n_cut < 12
+
+    @needs_pipeline
+    def test_the_next_best_follow_where_texts_are_equal(self, tiny, judge):
+        folder, context = tiny("bert", has_spans=True), "the cat and the cat and the cat and the cat"
+        judged = judge(folder)(question="who?", context=context, top_k=8)
+        [logits] = extractor(folder).predict([("who?", context)])
+        found = find_answers(logits, top_k=8).candidates
+        assert len(judged) < len(found) == len({context[c.start : c.end] for c in found}) == 8
+
+    @needs_pipeline
+    def test_an_empty_text_has_no_answer(self, tiny, judge):
+        folder = tiny("bert", has_spans=True)
+        with pytest.raises(ValueError, match="empty"):
+            judge(folder)(question=QUESTION, context="")
+        for logits in extractor(folder).predict([(QUESTION, ""), (QUESTION, " \n")]):
+            found = find_answers(logits)
+            assert (found.candidates, found.no_answer_score) == ((), 1.0)
 
     @needs_pipeline
     def test_a_question_that_fills_the_window_is_named(self, tiny, judge):
@@ -403,3 +444,23 @@ def test_checkpoint_that_reads_the_context_first(tmp_path, judge):
     assert found.candidates[0].score == pytest.approx(allowed.max(), rel=1e-3)
     assert found.no_answer_score == pytest.approx(start[-1] * end[-1], rel=1e-3)
     assert judged["score"] < found.candidates[0].score * 0.99, "the pipeline counts the question's pieces in"
+
+
+def test_checkpoint_that_knows_no_mask(tiny, tmp_path):
+    """FNet: each window alone, for padding would be read."""
+    shutil.copytree(tiny("bert"), tmp_path / "fnet")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "fnet")
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 64, "max_position_embeddings": 64}
+    torch.manual_seed(0)
+    model = transformers.FNetForQuestionAnswering(transformers.FNetConfig(vocab_size=len(tokenizer), **shape)).eval()
+    model.save_pretrained(tmp_path / "fnet")
+    pairs = [(QUESTION, "it was raining"), (QUESTION, "it was raining, then the sun came out!")]
+    found = extractor(str(tmp_path / "fnet")).predict(pairs)
+    for pair, logits in zip(pairs, found, strict=True):
+        encoded = tokenizer(*pair, return_tensors="pt")
+        with torch.no_grad():
+            wanted = model(input_ids=encoded["input_ids"], token_type_ids=encoded["token_type_ids"])
+        first = encoded.sequence_ids(0).index(1)
+        (window,) = logits.windows
+        np.testing.assert_allclose(window.start, wanted.start_logits[0, first:-1], atol=1e-5)
+        np.testing.assert_allclose(window.end, wanted.end_logits[0, first:-1], atol=1e-5)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,16 @@ from typing import Any
 import pytest
 import spacy
 import srsly
+import torch
 import yaml
 from confection import Config
+from PIL import Image
 from spacy.cli.train import train as spacy_train
 from typer.testing import CliRunner
 
 import mmpipe
 from mmpipe.cli.main import app
+from mmpipe.models.transformer import shim_of
 from mmpipe.plugins import get_plugins
 from mmpipe.train.config import read_training
 
@@ -67,6 +73,47 @@ def test_spacys_own_command_trains_our_component(corpus: Path, config: Callable[
     assert nlp.meta["performance"]["sentiment_f1_macro"] > 0.8
 
 
+def test_spacys_own_command_trains_every_component(
+    corpus: Path, tiny: Callable[..., str], tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    """A process of its own, on the config that mmpipe saved, whose records have gold for all of the four."""
+    rows = [
+        row
+        | {"summary": row["text"], "question": "what is it?", "answers": [{"text": row["text"].split()[0], "start": 0}]}
+        | {"image": "one.png", "captions": ["the cat sat"]}
+        for row in list(srsly.read_jsonl(corpus / "train.jsonl"))[:12]
+    ]
+    srsly.write_jsonl(tmp_path / "train.jsonl", rows)
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "one.png")
+    models = {"sentiment": tiny("bert"), "qa": tiny("bert", has_spans=True), "summary": tiny("bert")}
+    models["caption"] = tiny("vit-gpt2")
+    factories = {name: f"mmpipe_{name}" for name in models} | {"summary": "mmpipe_summariser"}
+    tree: dict[str, Any] = {
+        "paths": {"train": str(tmp_path / "train.jsonl"), "dev": str(tmp_path / "train.jsonl")},
+        "nlp": {"lang": "en", "pipeline": ["sentencizer", *models]},
+        "components": {"sentencizer": {"factory": "sentencizer"}}
+        | {
+            name: {
+                "factory": factories[name],
+                "model": {"name": checkpoint, "device": "cpu", "training": {"precision": "fp32"}},
+            }
+            for name, checkpoint in models.items()
+        },
+        "training": {"max_steps": 2, "eval_frequency": 2, "batcher": {"max_examples": 4}},
+    }
+    tree["components"]["caption"]["model"]["max_new_tokens"] = 4
+    run(tree, tmp_path / "ours")
+    config = tmp_path / "ours" / "model-last" / "config.cfg"
+    arguments = [sys.executable, "-m", "spacy", "train", str(config), "--output", str(tmp_path / "theirs")]
+    done = subprocess.run(arguments, env={**os.environ}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ours, theirs = (spacy.load(tmp_path / where / "model-last") for where in ("ours", "theirs"))
+    assert {f"{name}_loss" for name in models} <= theirs.meta["performance"].keys()
+    for name in models:
+        left, right = (shim_of(nlp.get_pipe(name).model).module.state_dict() for nlp in (ours, theirs))
+        assert all(torch.equal(left[key], right[key]) for key in left), f"{name} learned something else"
+
+
 def test_the_smallest_config_is_completed(tmp_path: Path) -> None:
     tree = {
         "paths": {"train": "a.jsonl.gz", "dev": "b.spacy"},
@@ -99,6 +146,7 @@ def test_the_smallest_config_is_completed(tmp_path: Path) -> None:
         ({"corpora": {"train": {"path": "a.jsonl", "txt_key": "x"}}}, "(?s)corpora.train.txt_key.*text_key"),
         ({"corpora": {"train": {"sources": {"a": {"pth": "x"}}}}}, "corpora.train.sources.a.pth: unknown setting"),
         ({"paths": {"train": None}}, "(?s)corpora.train.path: missing.*paths"),
+        ({"training": {"max_steps": 0, "max_epochs": 3}}, r"(?s)learn_rate\.total_steps: is 0.*max_epochs"),
         (
             {"components": {"sentiment": {"factory": "mmpipe_sentiment", "model": {"training": {"frosen": []}}}}},
             "components.sentiment.model.training.frosen: unknown setting",
@@ -164,3 +212,46 @@ def test_a_terminal_sees_a_bar_and_others_lines(monkeypatch: pytest.MonkeyPatch,
     seen = capsys.readouterr()
     assert "loss 0.7500" in seen.err and "score 0.5000" in seen.err and "1/4" in seen.err and "step 0/3" not in seen.err
     assert not seen.out
+
+
+def test_a_bar_begins_with_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that is refused before would leave the terminal without its cursor."""
+    from rich.console import Console
+
+    from mmpipe.train.journal import Journal
+
+    monkeypatch.setattr(Console, "is_terminal", True)
+    assert not Journal(None, max_steps=3)._bar.live.is_started
+
+
+def test_tensorboard_shows_one_training(config: Callable[..., dict], run: Callable[..., Any], tmp_path: Path) -> None:
+    """Not what was replaced, nor what was made again after a resumption."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    tree = config()
+    tree["training"]["optimizer"]["learn_rate"]["total_steps"] = 12
+    for is_resumed, max_steps in ((False, 8), (False, 4), (True, 6)):
+        tree["training"]["max_steps"] = max_steps
+        run(tree, tmp_path / "out", is_resumed=is_resumed, has_tensorboard=True)
+    events = accumulator.EventAccumulator(str(tmp_path / "out" / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("learn_rate")] == list(range(7))
+    assert [event.step for event in events.Scalars("score")] == [0, 4]
+
+
+def test_dropout_may_be_a_whole_number(config: Callable[..., dict], run: Callable[..., Any]) -> None:
+    tree = config()
+    tree["training"] |= {"dropout": 0, "max_steps": 1}
+    assert run(tree).n_steps == 2
+
+
+def test_a_component_of_a_saved_pipeline_learns_on_at_rates_for_transformers(
+    config: Callable[..., dict], run: Callable[..., Any], tmp_path: Path
+) -> None:
+    tree = config()
+    tree["training"]["max_steps"] = 1
+    run(tree, tmp_path / "first")
+    tree["components"]["sentiment"] = {"source": str(tmp_path / "first" / "model-last")}
+    del tree["training"]["optimizer"]
+    Config(tree).to_disk(tmp_path / "second.cfg")
+    training = read_training(tmp_path / "second.cfg", {}, get_plugins()).config["training"]
+    assert training["optimizer"]["learn_rate"]["initial_rate"] == 5e-5
+    assert run(tree, tmp_path / "second").n_steps == 2

@@ -104,6 +104,9 @@ def test_sources_have_weights_and_limits(tmp_path: Path) -> None:
         (b'{"text": "a"}\n{"text": \n', {}, r"a\.jsonl:2: not JSON"),
         (b'{"text": "a"}\n{"text": 3}\n', {}, r"a\.jsonl:2: .*'text' must be a string"),
         (b'{"text": "a", "label": "x"}\n', {"values": {"label": {"y": "z"}}}, r"a\.jsonl:1: 'label' is 'x'"),
+        (b'{"txt": "a", "label": "x"}\n', {}, r"(?s)a\.jsonl: no record.*'text'.*label, txt"),
+        (b'{"text": "a", "label": "x"}\n', {"text_key": "txt"}, r"(?s)a\.jsonl: no record.*'txt'"),
+        (b'{"text": "a"}\n{"text": "b", "cats": {"x": "much"}}\n', {}, r"a\.jsonl:2: .*number.*much"),
         (b'{"text": "a", "lable": "x"}\n', {"fields": {"label": "stars"}}, r"(?s)a\.jsonl: no record.*'stars'.*lable"),
     ],
 )

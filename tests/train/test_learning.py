@@ -262,3 +262,20 @@ def test_adapters_say_what_they_need(tiny: Callable[..., str], monkeypatch: pyte
     nlp, _ = pipeline(tiny("bert"), adapter={})
     with pytest.raises(mmpipe.ModelError, match=r"mmpipe\[peft\]"):
         nlp.initialize(lambda: examples(nlp))
+
+
+def test_an_output_tied_to_the_embeddings_gets_no_adapter(tiny: Callable[..., str], tmp_path: Path) -> None:
+    """Merged into the weight that both share, it would change the embeddings, too."""
+    pytest.importorskip("peft")
+    settings: dict[str, Any] = {"device": "cpu", "prefix": ""}
+    model = Seq2Seq(tiny("t5"), **settings, training={"precision": "fp32", "adapter": {"rank": 2}})
+    targets, sgd = ["the cat sat", "a wonderful day"], Adam(0.05, use_averages=False)
+    assert shim_of(model).config.tie_word_embeddings
+    for _ in range(3):
+        shim_of(model).start_training().backward(seq2seq.loss(model, TEXTS[:2], targets), 2)
+        shim_of(model).finish_update(sgd)
+    shim_of(model).to_disk(tmp_path)
+    base, saved = (AutoModelForSeq2SeqLM.from_pretrained(name).state_dict() for name in (tiny("t5"), tmp_path))
+    assert torch.equal(base["shared.weight"], saved["shared.weight"])
+    adapted = "encoder.block.0.layer.0.SelfAttention.q.weight"
+    assert not torch.equal(base[adapted], saved[adapted])

@@ -78,6 +78,15 @@ def test_a_pipeline_of_spacys_own_is_trained_as_by_spacy(corpus: Path, tmp_path:
     fix_random_seed(0)
 
 
+def test_an_epoch_without_batches_is_no_endless_one(corpus: Path, tmp_path: Path) -> None:
+    import mmpipe
+
+    batcher = {"@batchers": "spacy.batch_by_words.v1", "size": 1, "tolerance": 0.0, "discard_oversize": True}
+    spacy_config(corpus, batcher=batcher).to_disk(tmp_path / "train.cfg")
+    with pytest.raises(mmpipe.MmpipeError, match=r"(?s)no batches.*discards"):
+        train(read_training(tmp_path / "train.cfg", {}, get_plugins()))
+
+
 def test_an_empty_corpus_is_named(corpus: Path, tmp_path: Path) -> None:
     import mmpipe
 

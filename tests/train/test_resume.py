@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +16,13 @@ from typing import Any
 
 import pytest
 from confection import Config
+from typer.testing import CliRunner
 
 import mmpipe
-from mmpipe.train.checkpoint import Checkpoints
+from mmpipe.cli.main import app
+from mmpipe.train import checkpoint, session
+from mmpipe.train.checkpoint import Checkpoints, replace_folder
+from mmpipe.train.loop import Loop
 
 KILLED = """
 import os, signal, sys
@@ -117,4 +124,154 @@ def test_other_settings_are_refused_with_the_difference(
     run(tree, tmp_path / "out")
     tree["training"]["dropout"] = 0.3
     with pytest.raises(mmpipe.ConfigError, match=r"training\.dropout was 0\.1, is 0\.3"):
+        run(tree, tmp_path / "out", is_resumed=True)
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, index: int) -> None:
+    """Let the update of that number end in Ctrl-C, its gradients there and its weights not yet."""
+    update = Loop._update
+
+    def stopped(self: Loop, at: int, epoch: int, batch: list) -> None:
+        if at == index:
+            self.nlp.update(batch, sgd=False, losses={})  # type: ignore[arg-type]
+            raise KeyboardInterrupt
+        update(self, at, epoch, batch)
+
+    monkeypatch.setattr(Loop, "_update", stopped)
+
+
+RADAM = {"@optimizers": "RAdam.v1", "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "grad_clip": 1.0, "L2": 0.01}
+RADAM |= {"L2_is_weight_decay": True, "use_averages": True, "learn_rate": 0.003}
+
+
+@pytest.mark.parametrize("how", ["adapter", "radam", "stream"])
+def test_interrupted_and_resumed_is_as_never_interrupted(
+    how: str,
+    tmp_path: Path,
+    corpus: Path,
+    config: Callable[..., dict[str, Any]],
+    run: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tree, last = config(), 6
+    if how == "adapter":
+        pytest.importorskip("peft")
+        adapter = {"rank": 2, "dropout": 0.1}
+        tree = config(training={"precision": "fp32", "average_decay": 0.9, "adapter": adapter})
+        tree["training"]["accumulate_gradient"] = 3
+    elif how == "radam":
+        tree["training"]["optimizer"] = RADAM
+    else:
+        sources = {"half": {"path": str(corpus / "train.jsonl"), "weight": 0.5}}
+        tree["corpora"] = {"train": {"@readers": "mmpipe.JsonlCorpus.v1", "sources": sources, "shuffle_seed": 3}}
+        tree["training"] |= {"max_epochs": -1, "dropout": 0.2}
+        last = 7  # In the second epoch.
+    with monkeypatch.context() as patch:
+        stop_at(patch, last)
+        with pytest.raises(KeyboardInterrupt):
+            run(tree, tmp_path / "parts", save_every=1)
+    run(tree, tmp_path / "parts", is_resumed=True)
+    run(tree, tmp_path / "whole")
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+
+
+def test_ctrl_c_ends_with_a_hint_and_nothing_is_lost_after_the_last_evaluation(
+    tmp_path: Path, corpus: Path, config: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures and strings of evaluations that are not made again stay in the pipeline that is saved last."""
+    tree = config()
+    lines = (corpus / "dev.jsonl").read_text("utf-8") + json.dumps({"text": "an unheard film", "label": "bad"}) + "\n"
+    (tmp_path / "dev.jsonl").write_text(lines, "utf-8")
+    tree["paths"]["dev"] = str(tmp_path / "dev.jsonl")
+    tree["training"]["max_steps"] = 6
+    tree["training"]["optimizer"]["learn_rate"]["total_steps"] = 6
+    Config(tree).to_disk(tmp_path / "train.cfg")
+    save = session._Saver.save
+
+    def stopped(self: Any, step: Any, optimizer: Any) -> None:
+        if step is None:
+            raise KeyboardInterrupt
+        save(self, step, optimizer)
+
+    def command(folder: str, *options: str) -> Any:
+        arguments = ["train", str(tmp_path / "train.cfg"), "-o", str(tmp_path / folder), "--save-every=1"]
+        return CliRunner().invoke(app, [*arguments, *options])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session._Saver, "save", stopped)
+        done = command("parts")
+    assert done.exit_code == 130 and "interrupted; --resume" in done.stderr
+    assert command("parts", "--resume").exit_code == command("whole").exit_code == 0
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+
+
+def test_a_full_disk_is_said_and_survived(
+    tmp_path: Path, config: Callable[..., dict[str, Any]], run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, n_stored = checkpoint.store_weights, 0
+
+    def full(nlp: Any, optimizer: Any, folder: Path) -> None:
+        nonlocal n_stored
+        n_stored += 1
+        if n_stored == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        store(nlp, optimizer, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "store_weights", full)
+        with pytest.raises(mmpipe.MmpipeError, match=r"(?s)cannot be written: .*No space left.*--resume"):
+            run(config(), tmp_path / "parts")
+    assert [folder.name for folder in (tmp_path / "parts" / "checkpoints").iterdir()] == ["000000005"]
+    run(config(), tmp_path / "parts", is_resumed=True)
+    run(config(), tmp_path / "whole")
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+
+
+def test_a_folder_between_its_two_moves_is_put_back(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "model-best.old").mkdir()
+    with pytest.raises(mmpipe.MmpipeError, match="No space left"):
+        replace_folder(tmp_path / "model-best", fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["model-best"]
+
+
+def test_pipelines_without_a_checkpoint_are_not_replaced(
+    tmp_path: Path, config: Callable[..., dict[str, Any]], run: Callable[..., Any]
+) -> None:
+    tree = config()
+    tree["training"]["max_steps"] = 1
+    run(tree, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / "checkpoints")
+    with pytest.raises(mmpipe.ConfigError, match=r"(?s)no checkpoint.*--force"):
+        run(tree, tmp_path / "out", is_resumed=True)
+    assert (tmp_path / "out" / "model-best").is_dir()
+    run(tree, tmp_path / "new", is_resumed=True)
+
+
+def test_fewer_epochs_than_were_made_end_at_once(
+    tmp_path: Path, config: Callable[..., dict[str, Any]], run: Callable[..., Any]
+) -> None:
+    tree = config()
+    tree["training"] |= {"max_steps": 40, "max_epochs": 4}
+    n_steps = run(tree, tmp_path / "out").n_steps
+    tree["training"]["max_epochs"] = 2
+    assert run(tree, tmp_path / "out", is_resumed=True).n_steps <= n_steps < 40
+
+
+def test_a_stream_that_has_become_shorter_is_said(
+    tmp_path: Path, corpus: Path, config: Callable[..., dict[str, Any]], run: Callable[..., Any]
+) -> None:
+    shutil.copyfile(corpus / "train.jsonl", tmp_path / "train.jsonl")
+    tree = config()
+    tree["paths"]["train"] = str(tmp_path / "train.jsonl")
+    tree["training"] |= {"max_epochs": -1, "max_steps": 4}
+    run(tree, tmp_path / "out")
+    lines = (tmp_path / "train.jsonl").read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "train.jsonl").write_text("".join(lines[:20]), "utf-8")
+    tree["training"]["patience"] = 100
+    tree["training"]["max_steps"] = 8
+    tree["training"]["optimizer"]["learn_rate"]["total_steps"] = 4
+    with pytest.raises(mmpipe.ConfigError, match="ends before batch 5"):
         run(tree, tmp_path / "out", is_resumed=True)

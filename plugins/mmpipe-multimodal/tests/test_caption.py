@@ -218,6 +218,29 @@ def test_a_file_that_is_no_image_fails_its_record_alone(checkpoint: str, corpus:
         load(checkpoint)(docs_of(nlp, corpus, [records[-2]])[0])
 
 
+def test_an_image_that_the_model_fails_at_fails_its_record_alone(checkpoint: str, corpus: Path) -> None:
+    nlp = load(checkpoint)
+    module = shim_of(nlp.get_pipe("caption").model).module
+    generate, failed = module.generate, []
+    processor = AutoImageProcessor.from_pretrained(checkpoint)
+    pixels = processor(images=Image.open(corpus / "2.png"), return_tensors="pt")["pixel_values"][0]
+
+    def run_out(**inputs: Any) -> Any:
+        if any(bool((row == pixels).all()) for row in inputs["pixel_values"]):
+            raise RuntimeError("can't allocate memory")
+        return generate(**inputs)
+
+    nlp.set_error_handler(lambda pipe, _, docs, error: failed.append((docs[0]._.record["id"], str(error))))
+    module.generate = run_out
+    try:
+        found = list(nlp.pipe(docs_of(nlp, corpus)))
+    finally:
+        del module.generate
+    assert [doc._.record["id"] for doc in found] == ["one", "both", "none", "blank", "again"]
+    [(record, said)] = failed
+    assert record == "album" and said.startswith("record 'album': image '2.png': ") and "allocate" in said
+
+
 def test_a_run_over_pictures_ends_with_every_record_accounted_for(
     checkpoint: str, corpus: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import random
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from thinc.api import Adam
 
 import mmpipe
 from mmpipe.metrics import squad
-from mmpipe.models.answer import find_answers
+from mmpipe.models.answer import SpanLogits, find_answers
 from mmpipe.models.span_extractor import SpanExtractor
 from mmpipe.testing import AWKWARD_TEXTS
 
@@ -60,10 +61,11 @@ class TestWhatIsAsked:
         with pytest.raises(mmpipe.ConfigError, match=r"components\.qa\.questions\.1"):
             load(checkpoint, questions=[WHO, "  "])
 
-    def test_a_record_that_make_doc_has_not_checked(self, checkpoint: str) -> None:
+    @pytest.mark.parametrize("questions", [WHO, [WHO, None], {"who": WHO}])
+    def test_a_record_that_make_doc_has_not_checked(self, checkpoint: str, questions: Any) -> None:
         nlp = load(checkpoint)
         doc = mmpipe.make_doc(nlp, {"id": "x7", "text": TEXT})
-        doc._.record = {"id": "x7", "questions": WHO}
+        doc._.record = {"id": "x7", "questions": questions}
         with pytest.raises(mmpipe.RecordError, match="x7"):
             nlp(doc)
 
@@ -76,6 +78,30 @@ class TestWhatIsAsked:
         assert [doc._.record["id"] for doc in docs] == [0, 2]
         [(index, said)] = failed
         assert index == 1 and "'why why" in said and "fewer words" in said
+
+    def test_few_logits_at_once_for_many_long_documents(self, checkpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        nlp = load(checkpoint, questions=[WHEN, WHO])
+        alive: weakref.WeakSet[Any] = weakref.WeakSet()
+        most = 0
+
+        def spy(logits: Any, **options: Any) -> Any:
+            nonlocal most
+            most = max(most, len(alive))
+            return find_answers(logits, **options)
+
+        class Spied(SpanLogits):
+            def __init__(self, *args: Any) -> None:
+                super().__init__(*args)
+                alive.add(self)
+
+            __hash__ = object.__hash__
+
+        wanted = [doc._.answers for doc in nlp.pipe([TEXT] * 12)]
+        monkeypatch.setattr("mmpipe.models.span_extractor.SpanLogits", Spied)
+        monkeypatch.setattr("mmpipe.models.span_extractor._GROUP_CHARS", 3 * len(TEXT))
+        monkeypatch.setattr("mmpipe_qa.component.find_answers", spy)
+        assert [doc._.answers for doc in nlp.pipe([TEXT] * 12)] == wanted
+        assert 0 < most <= 7
 
 
 class TestWhatIsWritten:
@@ -203,6 +229,18 @@ class TestOffsets:
                 for mine, other in zip([one, *one["alternatives"]], [two, *two["alternatives"]], strict=True):
                     mine, other = ({k: v for k, v in d.items() if k != "alternatives"} for d in (mine, other))
                     assert mine == pytest.approx(other, abs=1e-5)
+
+    def test_in_two_processes(self, checkpoint: str) -> None:
+        nlp = load(checkpoint, top_k=2)
+        records = [{"text": TEXT[i:], "questions": [WHEN, WHO][: i % 3]} for i in range(4)]
+        alone = [nlp(doc) for doc in mmpipe.make_docs(nlp, records)]
+        shared = list(nlp.pipe(mmpipe.make_docs(nlp, records), n_process=2, batch_size=2))
+        for one, two in zip(alone, shared, strict=True):
+            assert [answer["text"] for answer in one._.answers] == [answer["text"] for answer in two._.answers]
+            scores = [[answer["score"] for answer in doc._.answers] for doc in (one, two)]
+            assert scores[0] == pytest.approx(scores[1], abs=1e-5)
+            assert list(one.spans["answers"].attrs["questions"]) == list(two.spans["answers"].attrs["questions"])
+            assert [span.text for span in one.spans["answers"]] == [span.text for span in two.spans["answers"]]
 
 
 class TestSaving:

@@ -110,6 +110,8 @@ def test_the_shares_of_sentences() -> None:
     assert by_overlap.argmax() == 1 and by_overlap.sum() == pytest.approx(1.0)
     copied = {"summary": "the cat sat on the mat. never again, not even for free.", "title": "a wonderful day"}
     by_both = shares(DOCUMENT, copied)
+    for title in (None, "the cat sat on the mat"):
+        assert shares(DOCUMENT, {"summary": "a wonderful day", "title": title}) == pytest.approx(by_overlap)
     assert by_both[[0, 2]] == pytest.approx(0.25, abs=1e-3) and by_both[1] == pytest.approx(0.5, abs=1e-3)
 
 

@@ -17,6 +17,7 @@ from mmpipe import MmpipeError, RecordError
 from mmpipe.component import TransformerPipe
 from mmpipe.document import media_of, place_of
 from mmpipe.media.image import open_image
+from mmpipe.media.location import shortened
 from mmpipe.media.policy import MAX_BYTES, MAX_PIXELS, TIMEOUT_SECONDS, MediaPolicy
 from mmpipe.models import image_to_text
 from mmpipe.models.image_to_text import Description
@@ -129,10 +130,13 @@ class Caption(TransformerPipe):
         outcomes = iter(image_to_text.describe_each(self.model, self._images(docs)))
         found: list[list[Description] | MmpipeError] = []
         for doc in docs:
-            own = [next(outcomes) for _ in media_of(doc)]
-            error = next((outcome for outcome in own if isinstance(outcome, MmpipeError)), None)
+            paths = [reference["path"] for reference in media_of(doc)]
+            own = [next(outcomes) for _ in paths]
+            failed = ((path, one) for path, one in zip(paths, own, strict=True) if isinstance(one, MmpipeError))
+            path, error = next(failed, ("", None))
             if error is not None and error.where is None:
-                error = RecordError(error.what, where=place_of(doc), next_step=error.next_step)
+                what = f"image {shortened(path)}: {error.what}"
+                error = RecordError(what, where=place_of(doc), next_step=error.next_step)
             found.append(error or own)  # type: ignore[arg-type]
         return found
 

@@ -18,13 +18,13 @@ def questions_of(record: Mapping[str, Any], always: Sequence[str] = ()) -> list[
     Raises RecordError where the record holds something else than strings.
     """
     one, many = record.get("question"), record.get("questions")
-    many = [] if many is None else many
-    if not isinstance(many, list | tuple) or not all(isinstance(q, str | None) for q in (one, *many)):
+    ones, many = [] if one is None else [one], [] if many is None else many
+    if not isinstance(many, list | tuple) or not all(isinstance(question, str) for question in (*ones, *many)):
         raise RecordError(
             "'question' must be a string and 'questions' a list of strings",
             where=f"record {record['id']!r}" if "id" in record else "record",
         )
-    return unique([*always, *([one] if one is not None else []), *many])
+    return unique([*always, *ones, *many])
 
 
 def unique(questions: Iterable[str]) -> list[str]:

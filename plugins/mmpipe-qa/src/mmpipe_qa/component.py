@@ -105,9 +105,12 @@ class QuestionAnswering(TransformerPipe):
         """The answers to each document's questions, by question."""
         docs = list(docs)
         asked = [questions_of(record_of(doc), self.cfg["questions"]) for doc in docs]
-        pairs = [(question, doc.text) for doc, of_doc in zip(docs, asked, strict=True) for question in of_doc]
+        texts = [doc.text for doc in docs]
+        pairs = [(question, text) for text, of_doc in zip(texts, asked, strict=True) for question in of_doc]
         options = {key: self.cfg[key] for key in ("top_k", "max_answer_tokens", "align_to_words", "compare")}
-        found = iter([find_answers(logits, **options) for logits in self.model.predict(pairs)])
+        # The logits of a batch of long documents take much more memory than the answers.
+        groups = span_extractor.groups(pairs)
+        found = (find_answers(logits, **options) for group in groups for logits in self.model.predict(group))
         return [{question: next(found) for question in of_doc} for of_doc in asked]
 
     def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[dict[str, Answers]]) -> None:
@@ -131,8 +134,9 @@ class QuestionAnswering(TransformerPipe):
         return 1.0 if wanted is None else wanted
 
     def _result(self, doc: Doc, question: str, answers: Answers) -> tuple[dict[str, Any], Span | None]:
+        text = doc.text
         found = [
-            {"text": doc.text[c.start : c.end], "start": c.start, "end": c.end, "score": c.score}
+            {"text": text[c.start : c.end], "start": c.start, "end": c.end, "score": c.score}
             for c in answers.candidates
         ]
         is_given = bool(found) and answers.no_answer_score <= self.threshold

@@ -26,16 +26,17 @@ def shares(sentences: Sequence[str], record: Mapping[str, Any]) -> np.ndarray:
 
     A softmax of each sentence's overlap with the summary. Where the record has a `title`, the summary is taken for
     one that was put together of sentences of the text: half goes to those, evenly, and half to the softmax of
-    the overlap with the title, which decides which of them come first.
+    the overlap with the title, which decides which of them come first. Where no sentence was copied, it was not, and
+    the title does not count.
     """
     summary = summaries_of(record)[0]
     title = record.get("title")
-    has_title = isinstance(title, str) and bool(_words(title))
+    taken = membership(sentences, summary)
+    has_title = isinstance(title, str) and bool(_words(title)) and taken.any()
     close = _softmax(np.array([overlap(sentence, str(title) if has_title else summary) for sentence in sentences]))
     if not has_title:
         return close
-    taken = membership(sentences, summary)
-    return ((1.0 - TITLE_SHARE) * taken / max(1.0, float(taken.sum())) + TITLE_SHARE * close).astype(np.float32)
+    return ((1.0 - TITLE_SHARE) * taken / float(taken.sum()) + TITLE_SHARE * close).astype(np.float32)
 
 
 def membership(sentences: Sequence[str], summary: str) -> np.ndarray:
