@@ -66,6 +66,7 @@ def mmpipe_commands() -> Iterable[CommandSpec]:
     yield CommandSpec("status", "mmpipe.cli.status:status", "How far a run is.")
     yield CommandSpec("verify", "mmpipe.cli.verify:verify", "Compare a run's files with its manifest.")
     yield CommandSpec("retry", "mmpipe.cli.retry:retry", "Try the quarantine of a run again.")
+    yield CommandSpec("report", "mmpipe.cli.report:report", "Write an HTML page about a run.")
     yield CommandSpec("train", "mmpipe.cli.train:train", "Train a pipeline by spaCy's own training config.")
     yield CommandSpec("evaluate", "mmpipe.cli.evaluate:evaluate", "Judge a pipeline, or results, against gold.")
     yield CommandSpec("calibrate", "mmpipe.cli.calibrate:calibrate", "Fit the temperature of a pipeline's classifiers.")

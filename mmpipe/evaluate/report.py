@@ -8,25 +8,7 @@ from typing import Any
 
 from mmpipe.evaluate.plots import draw
 from mmpipe.evaluate.wording import flat, interval, number
-
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c1c1e; --ground: #ffffff; --faint: #6b6b70; --line: #d9d9de; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e8e8ea; --ground: #17171a; --faint: #a0a0a8; --line: #3a3a40; }
-}
-body { color: var(--ink); background: var(--ground); font: 15px/1.5 system-ui, sans-serif; max-width: 68rem;
-  margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem } h2 { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1.5rem }
-table { border-collapse: collapse; margin: .7rem 0; display: block; overflow-x: auto }
-th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line) }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-th, figcaption, .faint { color: var(--faint); font-weight: normal }
-.main { font-weight: bold } .text { white-space: pre-wrap; overflow-wrap: anywhere; max-width: 26rem }
-.charts { display: flex; flex-wrap: wrap; gap: 1.5rem }
-figure { margin: 0 } figure img { width: 30rem; max-width: 100% }
-code { font-size: .85em; overflow-wrap: anywhere } details { margin: .7rem 0 }
-"""
+from mmpipe.page import page, table
 
 
 def html(evaluation: Mapping[str, Any]) -> str:
@@ -40,18 +22,13 @@ def html(evaluation: Mapping[str, Any]) -> str:
         else ""
     )
     parts = [
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        f"<title>Evaluation of {escape(str(name))}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
-        f'<h1>Evaluation of {escape(str(name))}</h1>\n<p class="faint">{counts["read"]:,} records read{trouble}</p>',
+        f'<p class="faint">{counts["read"]:,} records read{trouble}</p>',
         *(_task(task, told, evaluation["resampling"]) for task, told in tasks.items()),
         *(_folds(task, told) for task, told in (evaluation.get("folds") or {}).items()),
         _trouble("Records that could not be read", evaluation["unread"], counts["unread"]),
         _provenance(evaluation),
-        "</body>\n</html>\n",
     ]
-    return "\n".join(part for part in parts if part)
+    return page(f"Evaluation of {name}", parts)
 
 
 def _task(name: str, told: Mapping[str, Any], resampling: Mapping[str, Any]) -> str:
@@ -64,7 +41,7 @@ def _task(name: str, told: Mapping[str, Any], resampling: Mapping[str, Any]) -> 
     rows = [[key, number(value), interval(told["intervals"].get(key))] for key, value in flat(figures).items()]
     parts = [
         f"<h2>{escape(name)}</h2>\n<p>{escape(said)}</p>",
-        _table(["figure", "value", percent if resampling["n"] else ""], rows, main=told["headline"]),
+        table(["figure", "value", percent if resampling["n"] else ""], rows, main=told["headline"]),
         _per_label(figures.get("per_label")),
         _labels_of_gold(figures.get("labels_of_gold")),
         f'<div class="charts">{"".join(_figure(chart) for chart in told["charts"])}</div>',
@@ -86,7 +63,7 @@ def _folds(name: str, told: Mapping[str, Any]) -> str:
         for figure, one in told["figures"].items()
     ]
     head = ["figure", "mean", "standard deviation", *(f"fold {i + 1}" for i in range(told["n"]))]
-    return f"<h2>{escape(name)}: {told['n']} folds</h2>\n" + _table(head, rows)
+    return f"<h2>{escape(name)}: {told['n']} folds</h2>\n" + table(head, rows)
 
 
 def _labels_of_gold(taken: Mapping[str, str] | None) -> str:
@@ -98,7 +75,7 @@ def _per_label(labels: Mapping[str, Mapping[str, Any]] | None) -> str:
     if not labels:
         return ""
     columns = list(next(iter(labels.values())))
-    return _table(["label", *columns], [[label, *map(number, one.values())] for label, one in labels.items()])
+    return table(["label", *columns], [[label, *map(number, one.values())] for label, one in labels.items()])
 
 
 def _figure(chart: Mapping[str, Any]) -> str:
@@ -119,7 +96,7 @@ def _slices(key: str, found: Mapping[str, Any], headline: str) -> str:
         ]
         for name, one in found.items()
     ]
-    return f"<h3>By {escape(key)}</h3>\n" + _table([key, "records", headline, "interval", *shown[1:]], rows)
+    return f"<h3>By {escape(key)}</h3>\n" + table([key, "records", headline, "interval", *shown[1:]], rows)
 
 
 def _against(told: Mapping[str, Any] | None) -> str:
@@ -135,7 +112,7 @@ def _against(told: Mapping[str, Any] | None) -> str:
         ]
         for name, one in told["differences"].items()
     ]
-    return f"<h3>Against {escape(told['task'])}, on the {told['records']:,} records that both judged</h3>\n" + _table(
+    return f"<h3>Against {escape(told['task'])}, on the {told['records']:,} records that both judged</h3>\n" + table(
         ["figure", "of the other", "difference", "interval", "p"], rows
     )
 
@@ -179,12 +156,3 @@ def _flattened(value: Any, name: str = "") -> Iterable[tuple[str, Any]]:
         return
     for key, one in items:
         yield from _flattened(one, f"{name} {key}".strip())
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], main: str = "") -> str:
-    def cells(tag: str, row: Sequence[str]) -> str:
-        kinds = ["", *[' class="number"'] * (len(row) - 1)]
-        return "".join(f"<{tag}{kind}>{escape(str(cell))}</{tag}>" for kind, cell in zip(kinds, row, strict=True))
-
-    body = "".join(f"<tr{' class=main' if row[0] == main else ''}>{cells('td', row)}</tr>" for row in rows)
-    return f"<table><tr>{cells('th', head)}</tr>{body}</table>"

@@ -1,4 +1,4 @@
-"""Runs into folders: killed at any moment, on a full disk, changed, retried: always the same bytes, all accounted for."""
+"""Runs into folders: killed at any moment, on a full disk, changed, retried: the same bytes, all accounted for."""
 
 from __future__ import annotations
 
@@ -276,3 +276,19 @@ def test_metrics(mmpipe: Callable) -> None:
     assert 'mmpipe_records_total{outcome="written"} 30.0' in text
     assert 'mmpipe_errors_total{component="frail",error="ValueError"} 1.0' in text
     assert 'mmpipe_component_seconds_total{component="sentencizer"}' in text
+
+
+def test_report(mmpipe: Callable) -> None:
+    answer = {"question": "Who?", "text": "<fox>", "start": 4, "end": 9, "score": 0.5, "coverage": 1.0}
+    mood = {"label": "fine & good", "score": 0.97}
+    record = {"text": "The <fox> ran.", "answers": [answer], "mood": mood, "summary": {"text": "A.", "coverage": 0.5}}
+    write("in.jsonl", [*[{**record, "id": f"r{i}"} for i in range(300)], {"text": "raise <b>"}, "{"])
+    assert mmpipe("run", "p.json", "in.jsonl", "-o", "out", "--shard-size", 100).code == 4
+    assert mmpipe("report", "out").code == 0
+    text = Path("out/report.html").read_text("utf-8")
+    assert "http://" not in text and "https://" not in text and "<script" not in text and "<fox>" not in text
+    assert "&lt;fox&gt;" in text and "fine &amp; good" in text and "Who?" in text
+    assert "300 results read only a part of their text" in text
+    assert "2 records by cause" in text and "ValueError: cannot read" in text and "not JSON" in text
+    assert len(text) < 200_000
+    assert mmpipe("verify", "out").code == 0
