@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ _OWN = frozenset({RECORD, MEDIA})
 _RESERVED = _OWN | {"get", "set", "has"}
 MAX_DEPTH = 100
 """Levels of lists and objects in a record. What `Doc.to_bytes` writes with can read 500."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def set_extension(name: str, default: Any = None) -> None:
@@ -76,12 +77,10 @@ def make_doc(nlp: Language, record: Mapping[str, Any] | str, *, root: Path | str
     _register(RECORD)
     _register(MEDIA)
     doc = nlp.make_doc(text or "")
-    doc._.set(RECORD, _plain(dict(record), where))
-    if paths := _images(record, where):
-        policy = media_policy(nlp)
-        doc._.set(MEDIA, [make_reference(path, Path(root), policy, where) for path in paths])
-    else:
-        doc._.set(MEDIA, [])
+    _store(doc, RECORD, _plain(dict(record), where))
+    paths = _images(record, where) if "image" in record or "images" in record else []
+    policy = media_policy(nlp) if paths else MediaPolicy()
+    _store(doc, MEDIA, [make_reference(path, Path(root), policy, where) for path in paths])
     return doc
 
 
@@ -155,6 +154,11 @@ def _stored(doc: Doc, name: str) -> Any:
     return doc.user_data.get(("._.", name, None, None))
 
 
+def _store(doc: Doc, name: str, value: Any) -> None:
+    """What `doc._.set(name, value)` does for an extension that is known to be there."""
+    doc.user_data["._.", name, None, None] = value
+
+
 def _where(record: Mapping[str, Any]) -> str:
     return f"record {record['id']!r}" if "id" in record else "record"
 
@@ -164,12 +168,14 @@ def _shown(value: Any) -> str:
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
-def _check_unicode(text: str, name: str, where: str) -> None:
+def _check_unicode(text: str, name: str | None, where: str) -> None:
+    if text.isascii():
+        return
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise RecordError(
-            f"{name} holds half a surrogate pair at character {error.start}: {text[error.start]!r}",
+            f"{name or 'a value'} holds half a surrogate pair at character {error.start}: {text[error.start]!r}",
             where=where,
             next_step="encode the file as UTF-8, or replace that character",
         ) from None
@@ -187,22 +193,41 @@ def _plain(value: Any, where: str, name: str | None = None, depth: int = 0) -> A
     """A copy of the value, if it is JSON data with finite numbers: what survives `to_bytes` and `DocBin`."""
     if depth > MAX_DEPTH:
         raise RecordError(f"{name or 'a value'} is nested more than {MAX_DEPTH} levels deep", where=where)
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else _unicode(value, name, where)
+    if value is None or kind is bool:
+        return value
+    if kind is dict:
+        return {
+            _key(key, name, value, where): _plain(item, where, name or key, depth + 1) for key, item in value.items()
+        }
     if isinstance(value, float) and not math.isfinite(value):
         raise RecordError(f"{name or 'a value'} is {value}, which JSON cannot hold", where=where)
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise RecordError(f"{name or 'a value'} is {value}, an integer of more than 64 bits", where=where)
+    if isinstance(value, int | float):
+        return value
     if isinstance(value, str):
-        _check_unicode(value, repr(name) if name else "a value", where)
-        return value
-    if value is None or isinstance(value, bool | int | float):
-        return value
+        return _unicode(value, name, where)
     if isinstance(value, list | tuple):
         return [_plain(item, where, name, depth + 1) for item in value]
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        for key in value:
-            _check_unicode(key, "a key", where)
-        return {key: _plain(item, where, name or key, depth + 1) for key, item in value.items()}
+    if isinstance(value, Mapping):
+        return _plain(dict(value), where, name, depth)
     raise RecordError(f"{name or 'a value'} holds {_shown(value)}, which is not JSON data", where=where)
+
+
+def _key(key: Any, name: str | None, of: Any, where: str) -> str:
+    if type(key) is str and key.isascii():
+        return key
+    if not isinstance(key, str):
+        raise RecordError(f"{name or 'a value'} holds {_shown(of)}, which is not JSON data", where=where)
+    return _unicode(key, "a key", where)
+
+
+def _unicode(text: str, name: str | None, where: str) -> str:
+    _check_unicode(text, name if name in (None, "a key") else repr(name), where)
+    return text
 
 
 def _images(record: Mapping[str, Any], where: str) -> list[str]:
@@ -212,16 +237,19 @@ def _images(record: Mapping[str, Any], where: str) -> list[str]:
 
 def dumps(result: Mapping[str, Any]) -> str:
     """One line of JSON: UTF-8 as it is, no NaN."""
-    return json.dumps(result, ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(result)
 
 
-def spacy_annotations(doc: Doc, assigns: Mapping[str, Iterable[str]]) -> dict[str, Any]:
-    """`ents` and `cats`, where a component of spaCy's own kind wrote them.
+def spacy_own(assigns: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """What components of spaCy's own kind assign. One that also writes a `doc._` field has its result there already.
 
-    assigns: component name -> what it declares to assign. A component that also writes a `doc._` field has its
-    result there already.
+    assigns: component name -> what it declares to assign.
     """
-    own = {name for names in assigns.values() if not any("._." in name for name in names) for name in names}
+    return frozenset(name for names in assigns.values() if not any("._." in name for name in names) for name in names)
+
+
+def spacy_annotations(doc: Doc, own: Container[str]) -> dict[str, Any]:
+    """`ents` and `cats`, where a component of spaCy's own kind wrote them: `own` is what `spacy_own` gave."""
     result: dict[str, Any] = {}
     if "doc.ents" in own:
         result["ents"] = [

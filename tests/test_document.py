@@ -16,7 +16,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
 from mmpipe import ConfigError, RecordError, make_doc, make_docs, to_record
-from mmpipe.document import MAX_DEPTH, dumps, media_of, set_extension, spacy_annotations
+from mmpipe.document import MAX_DEPTH, dumps, media_of, set_extension, spacy_annotations, spacy_own
 from mmpipe.media.policy import MediaPolicy
 
 NLP = spacy.blank("en")
@@ -293,8 +293,8 @@ def test_spacys_own_annotations_are_in_the_result() -> None:
     nlp.add_pipe("mmpipe_test_annotator")
     doc = nlp("Paris is big.")
     assigns = {name: nlp.get_pipe_meta(name).assigns for name in nlp.pipe_names}
-    assert spacy_annotations(doc, assigns) == {
+    assert spacy_annotations(doc, spacy_own(assigns)) == {
         "ents": [{"start": 0, "end": 5, "label": "PLACE", "text": "Paris"}],
         "cats": {"travel": 1.0},
     }
-    assert spacy_annotations(doc, {"mmpipe": ["doc.cats", "doc._.sentiment"]}) == {}
+    assert spacy_annotations(doc, spacy_own({"mmpipe": ["doc.cats", "doc._.sentiment"]})) == {}

@@ -17,7 +17,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from mmpipe.corpus.source import Item
-from mmpipe.document import make_doc, spacy_annotations, to_record
+from mmpipe.document import make_doc, spacy_annotations, spacy_own, to_record
 from mmpipe.errors import MmpipeError, RecordError
 
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
@@ -61,6 +61,10 @@ class Processor:
     def __init__(self, nlp: Language, *, text_key: str = "text", gives: Literal["results", "docs"] = "results") -> None:
         self.nlp, self.text_key, self.gives = nlp, text_key, gives
         self.assigns = {name: set(nlp.get_pipe_meta(name).assigns) for name in nlp.pipe_names}
+        self._own = spacy_own(self.assigns)
+        self._declared = {
+            name.removeprefix("doc._.") for names in self.assigns.values() for name in names if "._." in name
+        }
         self.seconds: Counter[str] = Counter()
         self.n_tokens = 0
 
@@ -149,11 +153,10 @@ class Processor:
 
     def _result(self, doc: Doc) -> dict[str, Any]:
         result = to_record(doc)
-        declared = {name.removeprefix("doc._.") for names in self.assigns.values() for name in names if "._." in name}
-        for name in sorted(declared - result.keys()):
+        for name in sorted(self._declared - result.keys()):
             if doc.has_extension(name) and doc._.get(name) is not None:
                 to_record(doc, [name])  # raises, and says why it is not in the result
-        for name, value in spacy_annotations(doc, self.assigns).items():
+        for name, value in spacy_annotations(doc, self._own).items():
             if name in result:
                 raise RecordError(
                     f"the record already has a key {name!r}, which a component of spaCy's would overwrite",
