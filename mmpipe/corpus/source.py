@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from mmpipe.corpus.decoding import check_encoding
+from mmpipe.corpus.layout import SHARD, Layout
 from mmpipe.corpus.packing import DamageError, packed, unpack
 from mmpipe.errors import MmpipeError, NoInputError, RecordError
 from mmpipe.names import nearest
@@ -159,6 +160,8 @@ def _find(name: str, plugins: PluginRegistry, chosen: ReaderSpec | None) -> list
     path = Path(name)
     if _is(path, "is_dir"):
         files = sorted(f for f in path.rglob("*") if _is(f, "is_file") and not _is_hidden(f.relative_to(path)))
+        if Layout(path).manifest in files:  # What a run wrote: its results, not what it says of itself.
+            files = [file for file in files if file.parent == path and file.name.startswith(SHARD)]
         specs = _with_sidecars({file: chosen or _reader_of(file, plugins) for file in files})
         found = [(Source(f, f.relative_to(path).as_posix(), path), spec) for f, spec in specs.items() if spec]
         if not found:

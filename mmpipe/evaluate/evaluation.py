@@ -10,6 +10,7 @@ from typing import Any
 from spacy.language import Language
 
 from mmpipe.corpus import provenance
+from mmpipe.corpus.packing import packed
 from mmpipe.corpus.source import Input, find_inputs
 from mmpipe.evaluate.gold import Placed, read_items
 from mmpipe.evaluate.judge import Verdict, judge_pipeline, judge_results
@@ -179,5 +180,9 @@ def _records(items: Sequence[Placed]) -> list[dict[str, Any]]:
 
 def _is_results(name: str, plugins: PluginRegistry) -> bool:
     """Whether a name is that of a file of records, rather than of a pipeline."""
-    lowered = name.lower().removesuffix(".gz")
-    return Path(name).is_file() and any(lowered.endswith(spec.suffixes) for spec in plugins.all("readers"))
+    bare, _ = packed(name.lower())
+    if not Path(name).is_file() or not any(bare.endswith(spec.suffixes) for spec in plugins.all("readers")):
+        return False
+    # A config in JSON is an object; records in JSON are an array.
+    with Path(name).open("rb") as stream:
+        return not name.lower().endswith(".json") or stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["

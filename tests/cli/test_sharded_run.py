@@ -244,6 +244,9 @@ def test_status_and_verify(mmpipe: Callable) -> None:
     assert mmpipe("retry", "out").code == 4, "what was changed is made anew"
     assert mmpipe("verify", "out").code == 0
     assert mmpipe("status", "nowhere").code == 1
+    Path("q.json").write_text(json.dumps({"nlp": {"lang": "en", "pipeline": ["sentencizer"]}}))
+    assert mmpipe("run", "q.json", "out", "-o", "next").code == 0
+    assert accounted("next").counts.n_read == 50, "a run's results can be the next one's input"
 
 
 def test_too_many_errors_stop_it(mmpipe: Callable) -> None:
