@@ -16,7 +16,6 @@ import sacrebleu
 from rouge_score.rouge_scorer import RougeScorer
 from sklearn import metrics as judge
 from sklearn.calibration import calibration_curve
-from transformers.data.metrics import squad_metrics
 
 import mmpipe
 from mmpipe.evaluate.evaluation import Evaluation
@@ -26,6 +25,10 @@ from mmpipe.metrics.caption import Caption
 from mmpipe.metrics.qa import Answers
 from mmpipe.metrics.summary import Summary, a_sentence_a_line
 from mmpipe.plugins import get_plugins
+
+squad_metrics = pytest.importorskip(
+    "transformers.data.metrics.squad_metrics", reason="transformers 5 has no copy of SQuAD's official script"
+)
 
 ROOT = Path(__file__).parents[2]
 REVIEWS = ROOT / "corpora/reviews/reviews.jsonl"

@@ -26,7 +26,9 @@ SMALL = {
 }
 
 # Beside the data, this one takes a file that a script of its own makes; the file's shape is that of others.
-OWN = {"qa_small": {"paths.train": "${paths.data}/qa/squadshifts_new_wiki.jsonl.gz", "corpora.train.text_key": "context"}}
+OWN = {
+    "qa_small": {"paths.train": "${paths.data}/qa/squadshifts_new_wiki.jsonl.gz", "corpora.train.text_key": "context"}
+}
 
 
 @pytest.mark.skipif(not RECIPES, reason="not in the repository")
