@@ -119,7 +119,8 @@ class Checkpoint:
         """
         module = module if module is not None else self._load()
         module = self._load() if next(module.parameters()).dtype != torch.float32 else without_adapter(module)
-        save_module(module, folder, dtype)
+        with _quietly():
+            save_module(module, folder, dtype)
         with TOKENIZER_LOCK:
             self.tokenizer.save_pretrained(folder)
         for name in COMPANIONS:

@@ -75,6 +75,7 @@ def write_overlay(checkpoint: Path, base: str, folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(checkpoint / "config.json", folder / "config.json")
     save_file(own, folder / OVERLAY, metadata={"format": "pt"})
+    (folder / OVERLAY).chmod(0o644)  # safetensors lets nobody else read it, and so would a wheel.
     sums = {"base": base, "base_sha256": BACKBONES[base][1], "overlay_sha256": sha256(folder / OVERLAY)}
     (folder / SUMS).write_text(json.dumps(sums, indent=2) + "\n", "utf-8")
     return list(own)
