@@ -12,7 +12,18 @@ import typer
 
 from mmpipe.cli.evaluate import labels_by_name, option_by_name, progress_bar
 from mmpipe.cli.exit_codes import ExitCode
-from mmpipe.cli.options import WITH_OVERRIDES, quiet, split_overrides
+from mmpipe.cli.options import (
+    WITH_OVERRIDES,
+    BatchSizeOption,
+    DeviceOption,
+    GoldOption,
+    LabelsOption,
+    LimitOption,
+    ReaderOption,
+    TextKeyOption,
+    quiet,
+    split_overrides,
+)
 
 
 def calibrate(
@@ -20,21 +31,13 @@ def calibrate(
         list[str], typer.Argument(metavar="PIPELINE DEV...", help="A pipeline, then records with gold to fit on.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Gets the calibrated pipeline.")],
-    gold: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[NAME=]KEY", help="The key of a record that holds the gold (of a component)."),
-    ] = None,
-    labels: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[NAME:]GOLD=LABEL,...", help="What the gold's labels mean; GOLD= leaves its records out."
-        ),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many records.")] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Records batched together.")] = 256,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda:0, ...; a model's own setting wins.")] = None,
-    text_key: Annotated[str, typer.Option(help="The key of a record that holds its text.")] = "text",
-    reader: Annotated[str | None, typer.Option(help="Read all inputs with this reader.")] = None,
+    gold: GoldOption = None,
+    labels: LabelsOption = None,
+    limit: LimitOption = None,
+    batch_size: BatchSizeOption = 256,
+    device: DeviceOption = None,
+    text_key: TextKeyOption = "text",
+    reader: ReaderOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     force: Annotated[bool, typer.Option("--force", "-F", help="Replace an older FOLDER.")] = False,
 ) -> None:

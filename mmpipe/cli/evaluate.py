@@ -12,7 +12,18 @@ from typing import Annotated, Any
 import typer
 
 from mmpipe.cli.exit_codes import ExitCode
-from mmpipe.cli.options import WITH_OVERRIDES, quiet, split_overrides
+from mmpipe.cli.options import (
+    WITH_OVERRIDES,
+    BatchSizeOption,
+    DeviceOption,
+    GoldOption,
+    LabelsOption,
+    LimitOption,
+    ReaderOption,
+    TextKeyOption,
+    quiet,
+    split_overrides,
+)
 
 
 def evaluate(
@@ -27,20 +38,12 @@ def evaluate(
     results: Annotated[
         str | None, typer.Option(metavar="RESULTS", help="Judge what `mmpipe run` wrote, instead of a pipeline.")
     ] = None,
-    gold: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[NAME=]KEY", help="The key of a record that holds the gold (of a component)."),
-    ] = None,
+    gold: GoldOption = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(metavar="FIELD=METRIC", help="Judge a field, or a component, by this metric."),
     ] = None,
-    labels: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[NAME:]GOLD=LABEL,...", help="What the gold's labels mean; GOLD= leaves its records out."
-        ),
-    ] = None,
+    labels: LabelsOption = None,
     by: Annotated[
         list[str] | None, typer.Option(metavar="KEY", help="Figures for each value of this key of the records, too.")
     ] = None,
@@ -50,7 +53,7 @@ def evaluate(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Cross-validate: PIPELINE is a training config, trained so many times.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many records.")] = None,
+    limit: LimitOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT.json", help="Write everything as JSON.")
     ] = None,
@@ -64,10 +67,10 @@ def evaluate(
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(min=0, help="Of resampling and folds.")] = 0,
     worst: Annotated[int, typer.Option(min=0, help="How many of the worst examples to list.")] = 10,
-    batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Records batched together.")] = 256,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda:0, ...; a model's own setting wins.")] = None,
-    text_key: Annotated[str, typer.Option(help="The key of a record that holds its text.")] = "text",
-    reader: Annotated[str | None, typer.Option(help="Read all inputs with this reader.")] = None,
+    batch_size: BatchSizeOption = 256,
+    device: DeviceOption = None,
+    text_key: TextKeyOption = "text",
+    reader: ReaderOption = None,
     force: Annotated[bool, typer.Option("--force", "-F", help="Replace older output files.")] = False,
 ) -> None:
     """Judge a pipeline, or results, against gold: figures with confidence intervals, slices, and a report.

@@ -12,6 +12,19 @@ PipelineArgument = Annotated[
     str,
     typer.Argument(metavar="PIPELINE", help="A config file, a saved pipeline's folder, or a pipeline's name."),
 ]
+GoldOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[NAME=]KEY", help="The key of a record that holds the gold (of a component)."),
+]
+LabelsOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[NAME:]GOLD=LABEL,...", help="What the gold's labels mean; GOLD= leaves its records out."),
+]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Read at most so many records.")]
+BatchSizeOption = Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Records batched together.")]
+DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu, cuda:0, ...; a model's own setting wins.")]
+TextKeyOption = Annotated[str, typer.Option(help="The key of a record that holds its text.")]
+ReaderOption = Annotated[str | None, typer.Option(help="Read all inputs with this reader.")]
 WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Context settings of a command that takes `--section.key=value`."""
 

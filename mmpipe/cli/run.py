@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmpipe.cli.exit_codes import ExitCode
-from mmpipe.cli.options import WITH_OVERRIDES, PipelineArgument, quiet, split_overrides
+from mmpipe.cli.options import (
+    WITH_OVERRIDES,
+    BatchSizeOption,
+    DeviceOption,
+    LimitOption,
+    PipelineArgument,
+    ReaderOption,
+    TextKeyOption,
+    quiet,
+    split_overrides,
+)
 from mmpipe.cli.run_bar import run_bar, told
 
 if TYPE_CHECKING:
@@ -32,20 +42,19 @@ def run(
         str | None, typer.Option(help="Of the shards in a folder: .jsonl, .jsonl.gz, .parquet, .csv, ...")
     ] = None,
     shard_size: Annotated[int, typer.Option(min=1, help="Records in a shard.")] = 1000,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most so many records.")] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Records batched together.")] = 256,
+    limit: LimitOption = None,
+    batch_size: BatchSizeOption = 256,
     workers: Annotated[
         int,
         typer.Option("--workers", "-n", min=0, help="Spawned processes, one a GPU where there are several; 0: none."),
     ] = 0,
-    engine: Annotated[str | None, typer.Option(help="Who does the shards: local, workers, ray, ...")] = None,
-    ray_address: Annotated[str | None, typer.Option(help="Of the cluster, with --engine ray.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Who does the shards: local, workers, or a plugin's.")] = None,
     max_errors: Annotated[
         str | None, typer.Option(metavar="N|P%", help="Stop when more records than that have failed.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda:0, ...; a model's own setting wins.")] = None,
-    text_key: Annotated[str, typer.Option(help="The key of a record that holds its text.")] = "text",
-    reader: Annotated[str | None, typer.Option(help="Read all inputs with this reader.")] = None,
+    device: DeviceOption = None,
+    text_key: TextKeyOption = "text",
+    reader: ReaderOption = None,
     fallback: Annotated[
         str | None, typer.Option(help="An encoding for text that is not UTF-8, such as cp1252.")
     ] = None,
@@ -110,7 +119,6 @@ def run(
         Options(layout.ending, shard_size, batch_size, limit, text_key, reader, fallback, skip_empty),
         plugins.code("engines", engine or ("workers" if workers else "local")),
         n_workers=max(workers, 1),
-        address=ray_address,
         max_errors=limit_of_errors,
         output=file,
     )

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mmpipe.cli.exit_codes import ExitCode
-from mmpipe.cli.options import WITH_OVERRIDES, only_overrides, quiet
+from mmpipe.cli.options import WITH_OVERRIDES, DeviceOption, only_overrides, quiet
 
 
 def train(
@@ -22,7 +22,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in DIR.")] = False,
     force: Annotated[bool, typer.Option("--force", "-F", help="Replace an older training in DIR.")] = False,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda:0, ...; a model's own setting wins.")] = None,
+    device: DeviceOption = None,
     save_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between checkpoints; each evaluation writes one, too.")
     ] = None,

@@ -62,15 +62,6 @@ def cannot_write(path: Path, error: OSError) -> MmpipeError:
     return MmpipeError(f"cannot be written: {error.strerror or error}", where=str(path), next_step=next_step)
 
 
-def file_sha256(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file."""
-    with path.open("rb") as stream:
-        digest = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 class Hashed(io.RawIOBase):
     """A binary stream that counts and hashes what goes through it on its way to another. Closing it closes nothing."""
 

@@ -36,7 +36,6 @@ class Job:
     config_sha256: str
     info: RunInfo
     n_workers: int = 1
-    address: str | None = None
 
 
 class Engine(Protocol):
@@ -66,9 +65,10 @@ def load_worker(job: Job, number: int, on_batch: Callable[[int, int], None]) -> 
 
     os.chdir(job.command.folder)
     plugins = get_plugins()
-    nlp = load(job.command.pipeline, job.command.overrides, device=_device(job, number))
-    found = config_sha256(nlp)
-    if job.command.device is None and _device(job, number) is None and found != job.config_sha256:
+    device = _device(job, number)
+    nlp = load(job.command.pipeline, job.command.overrides, device=device)
+    # A device is part of the config, and may be this worker's own.
+    if device is None and config_sha256(nlp) != job.config_sha256:
         raise ConfigError(
             "the pipeline has changed since the run began",
             where=job.command.pipeline,

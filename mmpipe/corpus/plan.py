@@ -9,8 +9,8 @@ from typing import Any
 from spacy.language import Language
 
 from mmpipe.corpus import provenance
-from mmpipe.corpus.durable import file_sha256
 from mmpipe.corpus.source import Input
+from mmpipe.models.reference import file_sha256
 from mmpipe.plugins import PluginRegistry
 
 

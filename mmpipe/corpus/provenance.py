@@ -11,8 +11,8 @@ from typing import Any
 from spacy.language import Language
 
 from mmpipe.component import TransformerPipe
-from mmpipe.corpus.durable import file_sha256
 from mmpipe.corpus.source import Input
+from mmpipe.models.reference import file_sha256
 
 PACKAGES = ("mmpipe", "spacy", "torch", "transformers", "scikit-learn", "rouge-score", "sacrebleu")
 

@@ -58,7 +58,7 @@ class Limit:
 class ShardedRun:
     """A run into a folder. The same run in another process goes on where this one ends, however it ends.
 
-    engine, n_workers, address: who does the shards, how many processes, where the engine's cluster is.
+    engine, n_workers: who does the shards, in how many processes.
     output: the file that the shards will be joined into; None where they stay in their folder.
     """
 
@@ -73,13 +73,12 @@ class ShardedRun:
         engine: Engine,
         *,
         n_workers: int = 1,
-        address: str | None = None,
         max_errors: Limit | None = None,
         output: Path | None = None,
     ) -> None:
         self.nlp, self.command, self.inputs, self.plugins = nlp, command, inputs, plugins
         self.layout, self.options, self.engine = layout, options, engine
-        self.n_workers, self.address, self.max_errors = n_workers, address, max_errors or Limit()
+        self.n_workers, self.max_errors = n_workers, max_errors or Limit()
         self._ending = ending_of(output.name, plugins) if output else layout.ending
         self.info = RunInfo(command.pipeline, command.inputs, str(output or layout.folder))
 
@@ -125,7 +124,6 @@ class ShardedRun:
             manifest.plan["pipeline"]["config_sha256"],
             self.info,
             self.n_workers,
-            self.address,
         )
 
     def _do(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmpipe.corpus.durable import file_sha256
 from mmpipe.corpus.manifest import FINISHED, Manifest, ShardEntry
 from mmpipe.corpus.quarantine import read_lines
+from mmpipe.models.reference import file_sha256
 
 
 def faults_of(manifest: Manifest) -> list[str]:

@@ -177,6 +177,11 @@ def sha256(file: Path) -> str:
 
 @lru_cache(maxsize=256)
 def _sha256(file: Path, size: int, time: int) -> str:
+    return file_sha256(file)
+
+
+def file_sha256(file: Path) -> str:
+    """The hexadecimal SHA-256 of a file as it is now."""
     with file.open("rb") as stream:
         digest = hashlib.sha256()
         while block := stream.read(1 << 20):
