@@ -1,6 +1,6 @@
 """What a run into a folder costs beside a bare loop over the same pipeline, and whether its memory grows.
 
-    python benchmarks/run_cost.py --records 20000 --rounds 5
+    python benchmarks/run_cost.py --records 100000 --rounds 5
     python benchmarks/run_cost.py --memory 10000 1000000
 
 The first prints both rates of each round, and the median of their ratios: the loop is `json.loads`, `nlp.pipe`,
@@ -96,7 +96,7 @@ def peak(n: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=20_000)
+    parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", type=int, nargs="+", metavar="N")
     given = parser.parse_args()

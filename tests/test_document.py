@@ -16,8 +16,9 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
 from mmpipe import ConfigError, RecordError, make_doc, make_docs, to_record
-from mmpipe.document import MAX_DEPTH, dumps, media_of, set_extension, spacy_annotations, spacy_own
+from mmpipe.document import media_of, set_extension, spacy_annotations, spacy_own
 from mmpipe.media.policy import MediaPolicy
+from mmpipe.plain import MAX_DEPTH, dumps
 
 NLP = spacy.blank("en")
 SCALARS = (

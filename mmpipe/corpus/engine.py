@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +21,9 @@ from mmpipe.corpus.shard import Shard, ShardWorker
 from mmpipe.errors import ConfigError
 from mmpipe.plugins import PluginRegistry, get_plugins
 from mmpipe.specs import RunCounts, RunInfo
+
+COLLECTION = 50_000
+"""New objects, some hundreds of documents' worth, before the collector looks at them."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,9 @@ class Engine(Protocol):
 def in_process(job: Job, nlp: Language, shards: Iterable[Shard]) -> Iterator[ShardEntry]:
     """One shard after another, in this process."""
     worker = make_worker(job, nlp, get_plugins(), Notices(get_plugins(), job.info))
-    for shard in shards:
-        yield worker.work(shard)
+    with rare_collections():
+        for shard in shards:
+            yield worker.work(shard)
 
 
 def load_worker(job: Job, number: int, on_batch: Callable[[int, int], None]) -> ShardWorker:
@@ -116,6 +122,20 @@ def make_worker(
         on_done=done,
         on_failure=failed,
     )
+
+
+@contextlib.contextmanager
+def rare_collections() -> Iterator[None]:
+    """Python's collector of cycles leaves alone what is there already, a pipeline with all it imported, and walks the
+    rest less often: records and documents come in batches of thousands of objects, and hardly any cycle."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(COLLECTION, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def share_threads(n_workers: int) -> int:

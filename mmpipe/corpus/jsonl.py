@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mmpipe.corpus.decoding import Line, lines, not_text, shown
 from mmpipe.corpus.source import Item, Source
-from mmpipe.document import dumps
 from mmpipe.errors import RecordError
+from mmpipe.plain import dumps
 
 if TYPE_CHECKING:
     from mmpipe.corpus.columns import Columns
@@ -19,7 +19,7 @@ def read(source: Source) -> Iterator[Item]:
     """One item a line that is not blank. A line that is no JSON object becomes an item with an error."""
     with source.open() as stream:
         for line in lines(stream, source.fallback):
-            if not line.data.strip():
+            if line.data.isspace():
                 continue
             origin = f"{source.name}:{line.number}"
             try:

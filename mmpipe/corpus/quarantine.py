@@ -13,7 +13,7 @@ from mmpipe.corpus.durable import whole_file
 from mmpipe.corpus.layout import Layout
 from mmpipe.corpus.process import Failure
 from mmpipe.corpus.source import Item
-from mmpipe.document import dumps
+from mmpipe.plain import dumps
 from mmpipe.plugins import PluginRegistry
 
 Line = dict[str, Any]

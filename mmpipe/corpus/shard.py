@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from mmpipe.corpus.durable import Hashed, whole_file, write_whole
 from mmpipe.corpus.formats import close_writer, open_writer
@@ -22,6 +23,7 @@ from mmpipe.corpus.quarantine import Line, Makers, as_json, line_of
 from mmpipe.corpus.source import Input, Item
 from mmpipe.errors import MmpipeError, RecordError
 
+_BLOCK_BYTES = 1 << 16
 Placed = tuple[Item, Path]
 """An item, and the folder that its media are relative to."""
 
@@ -89,7 +91,8 @@ class ShardWorker:
         kept = self._kept(shard, attempts)
         with whole_file(self.layout.shard(shard.index)) as file:
             stream = Hashed(file)
-            with pack(stream, self._packing) as inner:
+            blocks = io.BufferedWriter(stream, _BLOCK_BYTES)
+            with pack(cast(BinaryIO, blocks), self._packing) as inner:
                 writer = open_writer(self._make_writer, inner, self._columns)
                 for place, item, outcome in self._outcomes(shard, kept):
                     if place in kept:
@@ -106,6 +109,7 @@ class ShardWorker:
                         lines.append(line_of(failure, item, shard.first + place, attempts.get(place, 1), self._makers))
                         self._on_failure(lines[-1])
                 close_writer(writer)
+            blocks.flush()
         after = self.processor.seconds
         return ShardEntry(
             shard.index,
@@ -167,7 +171,7 @@ class ShardWorker:
                 and stop < len(shard.items)
                 and stop - start < self.options.batch_size
                 and stop not in shard.alone
-                and shard.items[stop][1] == root
+                and (shard.items[stop][1] is root or shard.items[stop][1] == root)
             ):
                 stop += 1
             yield start, stop

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from mmpipe.corpus.decoding import check_encoding
 from mmpipe.corpus.layout import SHARD, Layout
@@ -24,8 +24,7 @@ from mmpipe.specs import ReaderSpec
 STDIN = "-"
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One record as it was read, or the error that stood in its place.
 
     origin: where it stood, such as `reviews.jsonl:17`; the id of a record that has none.

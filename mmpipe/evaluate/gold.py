@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mmpipe.corpus.source import Input, Item
-from mmpipe.document import dumps
 from mmpipe.errors import MmpipeError, NoInputError, RecordError
 from mmpipe.evaluate.task import Task
 from mmpipe.metrics.extras import need
 from mmpipe.names import nearest
+from mmpipe.plain import dumps
 
 
 @dataclass(frozen=True)

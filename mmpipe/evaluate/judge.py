@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -165,7 +165,7 @@ def _fields(nlp: Language) -> set[str]:
 def _without(item: Any, hidden: set[str]) -> Any:
     if item.record is None or not hidden & item.record.keys():
         return item
-    return replace(item, record={key: value for key, value in item.record.items() if key not in hidden})
+    return item._replace(record={key: value for key, value in item.record.items() if key not in hidden})
 
 
 def _batches(wanted: Sequence[int], items: Sequence[Placed], size: int) -> Iterator[tuple[list[int], Any]]:
