@@ -30,7 +30,8 @@ check: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-# Core and plugins on transformers 5 and without spacy-transformers, which forbids it: hence --no-deps for ours.
+# Core and plugins on transformers 5 and without spacy-transformers, which forbids it: hence --no-deps for ours. Without
+# Ray, too: what needs it is skipped.
 test-transformers5: $(VENV5)/.installed
 	MMPIPE_DATA=$(DATA) $(VENV5)/bin/python -m pytest
 
@@ -49,7 +50,7 @@ $(VENV5)/.installed: $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv $(VENV5)
 	grep -vE '^(transformers|tokenizers|spacy-transformers)==' constraints.txt > $(VENV5)/constraints.txt
 	$(VENV5)/bin/python -m pip install -q packaging tomli
-	$(VENV5)/bin/python scripts/requirements.py --without spacy-transformers > $(VENV5)/requirements.txt
+	$(VENV5)/bin/python scripts/requirements.py --without spacy-transformers --without ray > $(VENV5)/requirements.txt
 	$(VENV5)/bin/python -m pip install -q -c $(VENV5)/constraints.txt -r $(VENV5)/requirements.txt "transformers>=5"
 	$(VENV5)/bin/python -m pip install -q --no-deps -e . $(addprefix -e ./,$(PLUGINS))
 	touch $@

@@ -49,6 +49,9 @@ def run(
         typer.Option("--workers", "-n", min=0, help="Spawned processes, one a GPU where there are several; 0: none."),
     ] = 0,
     engine: Annotated[str | None, typer.Option(help="Who does the shards: local, workers, or a plugin's.")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of the cluster for --engine ray; else one is started here.")
+    ] = None,
     max_errors: Annotated[
         str | None, typer.Option(metavar="N|P%", help="Stop when more records than that have failed.")
     ] = None,
@@ -93,6 +96,8 @@ def run(
         limit_of_errors = Limit.of(max_errors) if max_errors else None
     except ValueError:
         raise typer.BadParameter(f"--max-errors takes a number or a percentage, got {max_errors!r}") from None
+    if ray_address and engine != "ray":
+        raise typer.BadParameter("--ray-address goes with --engine ray")
     plugins = get_plugins()
     found = find_inputs(inputs, plugins, reader=reader, text_key=text_key, fallback=fallback)
     if output == "-":
@@ -119,6 +124,7 @@ def run(
         Options(layout.ending, shard_size, batch_size, limit, text_key, reader, fallback, skip_empty),
         plugins.code("engines", engine or ("workers" if workers else "local")),
         n_workers=max(workers, 1),
+        address=ray_address,
         max_errors=limit_of_errors,
         output=file,
     )

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -20,10 +21,11 @@ PART = ".part"
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file that appears under its name only when it is complete and flushed to disk, folder entry included.
 
-    Until then it stands beside it as `<name>.part`. A body that raises leaves no such file behind; a kill does.
+    Until then it stands beside it as `<name>.<random>.part`, for a process whose parent was killed may still be at
+    the same file. A body that raises leaves no such file behind; a kill does.
     Raises MmpipeError where the disk is full or does not take the file.
     """
-    part = path.with_name(path.name + PART)
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as stream:

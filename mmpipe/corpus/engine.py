@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+import pickle
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from spacy.language import Language
@@ -14,14 +16,17 @@ from spacy.language import Language
 from mmpipe.corpus.layout import Layout
 from mmpipe.corpus.manifest import ShardEntry
 from mmpipe.corpus.notices import Notices
+from mmpipe.corpus.pending import Pending
 from mmpipe.corpus.plan import Command, Options
 from mmpipe.corpus.process import Processor
 from mmpipe.corpus.quarantine import makers_of
 from mmpipe.corpus.shard import Shard, ShardWorker
-from mmpipe.errors import ConfigError
+from mmpipe.errors import ConfigError, MmpipeError
 from mmpipe.plugins import PluginRegistry, get_plugins
 from mmpipe.specs import RunCounts, RunInfo
 
+KILLS = 2
+"""A record that was being worked on when so many processes died is quarantined."""
 COLLECTION = 50_000
 """New objects, some hundreds of documents' worth, before the collector looks at them."""
 
@@ -31,7 +36,8 @@ class Job:
     """A run as a process of its own takes it up; plain data, so that it can be sent anywhere.
 
     columns: of table formats, as Columns.as_dict gives them. config_sha256: of the pipeline in the parent, which that
-    of the worker must equal. n_workers: processes that share the machine. info: as hooks are told.
+    of the worker must equal. info: as hooks are told. n_workers: processes that share the machine, or are asked of a
+    cluster. address: of the cluster; None leaves it to the engine.
     """
 
     command: Command
@@ -41,30 +47,35 @@ class Job:
     config_sha256: str
     info: RunInfo
     n_workers: int = 1
+    address: str | None = None
 
 
 class Engine(Protocol):
     """Does shards, in any order. The hook `mmpipe_engines` names such functions.
 
-    nlp: the pipeline of this process; shards: to be read as they are needed. Yields an entry for each shard, whose
-    files are whole by then.
+    nlp: the pipeline of this process. pending: read as it is iterated. Yields an entry for each shard, whose files
+    are whole by then. Raises MmpipeError where no record is to blame.
     """
 
-    def __call__(self, job: Job, nlp: Language, shards: Iterable[Shard]) -> Iterator[ShardEntry]: ...
+    def __call__(self, job: Job, nlp: Language, pending: Pending) -> Iterator[ShardEntry]: ...
 
 
-def in_process(job: Job, nlp: Language, shards: Iterable[Shard]) -> Iterator[ShardEntry]:
+def in_process(job: Job, nlp: Language, pending: Pending) -> Iterator[ShardEntry]:
     """One shard after another, in this process."""
     worker = make_worker(job, nlp, get_plugins(), Notices(get_plugins(), job.info))
     with rare_collections():
-        for shard in shards:
+        for shard in pending:
             yield worker.work(shard)
 
 
-def load_worker(job: Job, number: int, on_batch: Callable[[int, int], None]) -> ShardWorker:
+def load_worker(
+    job: Job, number: int, on_batch: Callable[[int, int], None], *, process: str | None = None
+) -> ShardWorker:
     """The worker of another process: the pipeline is loaded there, on its share of the machine.
 
-    number: of the process, from 0. Raises ConfigError where the pipeline is not the one the run began with.
+    number: of the process on its machine, from 0. on_batch: called before each batch with its place in the shard and
+    its size. process: as hooks are told; None: `worker <number>`.
+    Raises ConfigError where the pipeline is not the one the run began with.
     """
     from mmpipe.corpus.provenance import config_sha256
     from mmpipe.loading import load
@@ -80,7 +91,7 @@ def load_worker(job: Job, number: int, on_batch: Callable[[int, int], None]) -> 
             where=job.command.pipeline,
             next_step="put it back and run the same command again, or begin anew with --restart",
         )
-    notices = Notices(plugins, RunInfo(**{**asdict(job.info), "process": f"worker {number}"}))
+    notices = Notices(plugins, RunInfo(**{**asdict(job.info), "process": process or f"worker {number}"}))
     notices.tell("mmpipe_run_started")
     return make_worker(job, nlp, plugins, notices, on_batch)
 
@@ -136,6 +147,32 @@ def rare_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+def redone(shard: Shard, batch: tuple[int, int] | None, kills: Counter[int], how: str) -> Shard:
+    """A shard to be done again, for the process that worked on it died.
+
+    batch: place and size of the batch that it began last; None where none had begun.
+    kills: by the record's number in the run, how many processes died with it in hand; counted up here.
+    how: the process died, in words such as "was ended by SIGKILL".
+    The records in hand are taken one by one, and without those that were alone when the second process died.
+    """
+    if batch is None:
+        return shard
+    places = range(batch[0], batch[0] + batch[1])
+    kills.update(shard.first + place for place in places)
+    # In company, nobody knows who it was.
+    dead = {p: f"the process that worked on it {how}" for p in places if kills[shard.first + p] >= KILLS}
+    return replace(shard, alone=shard.alone | frozenset(places), dead=shard.dead | (dead if len(places) == 1 else {}))
+
+
+def sendable(error: Exception) -> Exception:
+    """The error, or one that says the same where it cannot be sent to another process."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return MmpipeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def share_threads(n_workers: int) -> int:

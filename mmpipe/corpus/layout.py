@@ -39,6 +39,10 @@ class Layout:
     def shard_quarantine(self, index: int) -> Path:
         return self.folder / QUARANTINE / f"{SHARD}{index:05d}.jsonl"
 
+    def begun(self, index: int) -> Path:
+        """Where an engine may note how far it is in a shard. Swept before a run goes on."""
+        return self.folder / f"{SHARD}{index:05d}.begun{PART}"
+
     @property
     def is_used(self) -> bool:
         """Whether there are files that `clear` would remove."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from itertools import islice
 
 from mmpipe.corpus.lock import locked
 from mmpipe.corpus.manifest import Manifest
 from mmpipe.corpus.notices import Notices
+from mmpipe.corpus.pending import Pending
 from mmpipe.corpus.plan import Plan
 from mmpipe.corpus.quarantine import Line, gather, read_lines
-from mmpipe.corpus.shard import Shard, shards
 from mmpipe.corpus.sharded import ShardedRun, counts_of
 from mmpipe.corpus.verify import damaged
 from mmpipe.errors import MmpipeError
@@ -46,12 +45,13 @@ def retry(run: ShardedRun, *, on_shard: Callable[[Manifest], None], is_forced: b
         notices = Notices(run.plugins, run.info)
         notices.tell("mmpipe_run_started")
         try:
-            for entry in run.engine(run.job(manifest), run.nlp, _again(run, failed)):
+            for entry in run.engine(run.job(manifest), run.nlp, Pending(run.inputs, run.options, failed=failed)):
                 manifest.add(replace(entry, seconds=manifest.shards[entry.index].seconds + entry.seconds))
                 manifest.save()  # At once: its files are in place already.
                 notices.tell("mmpipe_shard_written", shard=asdict(entry))
                 on_shard(manifest)
         finally:
+            run.layout.sweep()
             gather(run.layout, list(manifest.shards))
             manifest.save()
             notices.tell("mmpipe_run_ended", counts=counts_of(manifest))
@@ -65,10 +65,3 @@ def _failed(manifest: Manifest) -> dict[int, tuple[Line, ...]]:
         if entry.n_quarantined:
             found[index] += read_lines(manifest.layout.shard_quarantine(index))
     return {index: tuple(lines) for index, lines in found.items()}
-
-
-def _again(run: ShardedRun, failed: dict[int, tuple[Line, ...]]) -> Iterator[Shard]:
-    """The shards to do, each with what failed of it; the inputs are read no further than the last."""
-    for shard in islice(shards(run.inputs, run.options), max(failed, default=-1) + 1):
-        if shard.index in failed:
-            yield replace(shard, earlier=failed[shard.index])

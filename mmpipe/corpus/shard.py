@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -20,7 +19,7 @@ from mmpipe.corpus.packing import pack, packed
 from mmpipe.corpus.plan import Options
 from mmpipe.corpus.process import Failure, Processor
 from mmpipe.corpus.quarantine import Line, Makers, as_json, line_of
-from mmpipe.corpus.source import Input, Item
+from mmpipe.corpus.source import Item
 from mmpipe.errors import MmpipeError, RecordError
 
 _BLOCK_BYTES = 1 << 16
@@ -188,28 +187,6 @@ class ShardWorker:
 
 def _kind(line: Line) -> tuple[str | None, str]:
     return line["component"], line["error"]
-
-
-def shards(inputs: Sequence[Input], options: Options) -> Iterator[Shard]:
-    """All shards of a run, in order, read as they are asked for."""
-    items = placed(inputs)
-    items = items if options.limit is None else itertools.islice(items, options.limit)
-    first = 0
-    for index in itertools.count():
-        found = list(itertools.islice(items, options.shard_size))
-        if not found:
-            return
-        yield Shard(index, first, [(item, root) for item, root, _ in found], found[-1][2])
-        first += len(found)
-
-
-def placed(inputs: Iterable[Input]) -> Iterator[tuple[Item, Path, int]]:
-    """Each item with the folder that its media are relative to, and how far into all inputs it ends."""
-    base = 0
-    for given in inputs:
-        for item in given:
-            yield item, given.source.root, base + item.n_bytes
-        base += given.source.size
 
 
 def written(writer: Any, item: Item, result: Any) -> Failure | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,14 +14,13 @@ from spacy.language import Language
 
 from mmpipe.corpus.engine import Engine, Job
 from mmpipe.corpus.formats import ending_of, writer_of
-from mmpipe.corpus.hints import warn_without_text
 from mmpipe.corpus.layout import Layout
 from mmpipe.corpus.lock import locked
 from mmpipe.corpus.manifest import FINISHED, RUNNING, STOPPED, Manifest
 from mmpipe.corpus.notices import Notices
+from mmpipe.corpus.pending import Pending, placed
 from mmpipe.corpus.plan import Command, Options, Plan
 from mmpipe.corpus.quarantine import gather
-from mmpipe.corpus.shard import Shard, placed, shards
 from mmpipe.corpus.source import Input
 from mmpipe.corpus.verify import faults_of
 from mmpipe.errors import MmpipeError, NoInputError
@@ -58,7 +57,7 @@ class Limit:
 class ShardedRun:
     """A run into a folder. The same run in another process goes on where this one ends, however it ends.
 
-    engine, n_workers: who does the shards, in how many processes.
+    engine, n_workers, address: who does the shards, in how many processes, on which cluster.
     output: the file that the shards will be joined into; None where they stay in their folder.
     """
 
@@ -73,12 +72,13 @@ class ShardedRun:
         engine: Engine,
         *,
         n_workers: int = 1,
+        address: str | None = None,
         max_errors: Limit | None = None,
         output: Path | None = None,
     ) -> None:
         self.nlp, self.command, self.inputs, self.plugins = nlp, command, inputs, plugins
         self.layout, self.options, self.engine = layout, options, engine
-        self.n_workers, self.max_errors = n_workers, max_errors or Limit()
+        self.n_workers, self.address, self.max_errors = n_workers, address, max_errors or Limit()
         self._ending = ending_of(output.name, plugins) if output else layout.ending
         self.info = RunInfo(command.pipeline, command.inputs, str(output or layout.folder))
 
@@ -106,6 +106,7 @@ class ShardedRun:
                 manifest.seconds = earlier + time.monotonic() - began
                 self._close(manifest)
             finally:
+                self.layout.sweep()  # What processes left behind that died on the way.
                 manifest.seconds = earlier + time.monotonic() - began
                 if manifest.state != FINISHED:
                     manifest.state = STOPPED
@@ -124,12 +125,14 @@ class ShardedRun:
             manifest.plan["pipeline"]["config_sha256"],
             self.info,
             self.n_workers,
+            self.address,
         )
 
     def _do(
         self, manifest: Manifest, notices: Notices, on_shard: Callable[[Manifest], None], seconds: Callable[[], float]
     ) -> None:
-        with contextlib.closing(self.engine(self.job(manifest), self.nlp, self._pending(manifest))) as entries:  # type: ignore[type-var]
+        pending = Pending(self.inputs, self.options, done=frozenset(manifest.shards))
+        with contextlib.closing(self.engine(self.job(manifest), self.nlp, pending)) as entries:  # type: ignore[type-var]
             for entry in entries:
                 manifest.seconds = seconds()
                 manifest.add(entry)
@@ -142,13 +145,6 @@ class ShardedRun:
                         where=str(self.layout.quarantine),
                         next_step="see there why; run the same command with another --max-errors to go on",
                     )
-
-    def _pending(self, manifest: Manifest) -> Iterator[Shard]:
-        for shard in shards(self.inputs, self.options):
-            if not shard.index:
-                warn_without_text([item for item, _ in shard.items], self.options.text_key)
-            if shard.index not in manifest.shards:
-                yield shard
 
     def _close(self, manifest: Manifest) -> None:
         """Gather the quarantine and check the account against the files."""

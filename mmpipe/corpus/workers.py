@@ -5,30 +5,30 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from spacy.language import Language
 
-from mmpipe.corpus.engine import Job, load_worker, share_threads
+from mmpipe.corpus.engine import Job, load_worker, rare_collections, redone, sendable, share_threads
 from mmpipe.corpus.manifest import ShardEntry
+from mmpipe.corpus.pending import Pending
 from mmpipe.corpus.shard import Shard
 from mmpipe.errors import MmpipeError
 
-KILLS = 2
-"""A record that was being worked on when so many processes died is quarantined."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def in_workers(job: Job, nlp: Language, shards: Iterable[Shard]) -> Iterator[ShardEntry]:
+def in_workers(job: Job, nlp: Language, pending: Pending) -> Iterator[ShardEntry]:
     """Shards by `job.n_workers` processes, spawned and not forked, each with its share of the threads or a GPU.
 
     Raises the error of a worker where no record is to blame, MmpipeError where a worker dies before it begins.
     """
-    source, again = iter(shards), deque[Shard]()
+    source, again = iter(pending), deque[Shard]()
     workers = [_Worker(job, number) for number in range(job.n_workers)]
     kills: Counter[int] = Counter()
     try:
@@ -106,8 +106,7 @@ class _Worker:
         self.connection.send(shard)
 
     def buried(self, kills: Counter[int]) -> Shard | None:
-        """The shard of a process that died, to be done again: the records that it had in hand one by one, and without
-        those that have ended too many processes."""
+        """The shard of a process that died, to be done again; see `redone`. None where it had none."""
         self.process.join()
         how = _how(self.process.exitcode)
         shard, batch, was_ready = self.shard, self.batch, self.is_ready
@@ -120,14 +119,7 @@ class _Worker:
             )
         if shard is None:
             return None
-        if batch is None:  # Between shards: nothing of it had begun.
-            return shard
-        places = range(batch[0], batch[0] + batch[1])
-        kills.update(shard.first + place for place in places)
-        dead = {p: f"the process that worked on it {how}" for p in places if kills[shard.first + p] >= KILLS}
-        # In company, nobody knows who it was: only a record that was alone, the second time at least, is to blame.
-        dead = dead if len(places) == 1 else {}
-        return replace(shard, alone=shard.alone | frozenset(places), dead=shard.dead | dead)
+        return redone(shard, batch, kills, how)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -141,25 +133,25 @@ class _Worker:
 def _serve(job: Job, number: int, connection: Connection) -> None:
     """What a worker process does until its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         worker = load_worker(job, number, lambda start, n: connection.send((start, n)))
         connection.send("ready")
-        while True:
-            connection.send(worker.work(connection.recv()))
+        with rare_collections():
+            while True:
+                connection.send(worker.work(connection.recv()))
     except (EOFError, BrokenPipeError):
         return
     except Exception as error:
-        connection.send(_sendable(error))
+        connection.send(sendable(error))
 
 
-def _sendable(error: Exception) -> Exception:
-    import pickle
-
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return MmpipeError(f"{type(error).__name__}: {error}")
-    return error
+def _end_with_parent() -> None:
+    """Where the parent is killed, its workers are not left to write on beside those of the next run."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _how(exit_code: int | None) -> str:

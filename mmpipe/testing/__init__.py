@@ -2,7 +2,17 @@
 
 from mmpipe.testing.checkpoints import CLASSIFIERS, EXTRACTORS, SEQ2SEQ, tiny_checkpoint
 from mmpipe.testing.distributions import write_plugin
+from mmpipe.testing.frail import write_frail_plugin
 from mmpipe.testing.texts import AWKWARD_TEXTS
 from mmpipe.testing.vision_checkpoints import VISION
 
-__all__ = ["AWKWARD_TEXTS", "CLASSIFIERS", "EXTRACTORS", "SEQ2SEQ", "VISION", "tiny_checkpoint", "write_plugin"]
+__all__ = [
+    "AWKWARD_TEXTS",
+    "CLASSIFIERS",
+    "EXTRACTORS",
+    "SEQ2SEQ",
+    "VISION",
+    "tiny_checkpoint",
+    "write_frail_plugin",
+    "write_plugin",
+]

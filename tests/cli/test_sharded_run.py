@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,52 +18,12 @@ import pytest
 from mmpipe.corpus.manifest import Manifest
 from mmpipe.corpus.opened import opened
 from mmpipe.corpus.verify import faults_of
-from mmpipe.plugins import get_plugins
-from mmpipe.testing import write_plugin
-
-N_KILLS = 55
-COMPONENT = """
-import os, signal
-from pathlib import Path
-from spacy.language import Language
-from spacy.tokens import Doc
-
-for name in ("n_words", "mended"):
-    if not Doc.has_extension(name):
-        Doc.set_extension(name, default=None)
-
-@Language.component("frail", assigns=["doc._.n_words"])
-def frail(doc):
-    if "raise" in doc.text and not Path("mended").exists():
-        raise ValueError(f"cannot read {doc.text!r} at {hex(id(doc))}")
-    if "die" in doc.text and not Path("mended").exists():
-        os.kill(os.getpid(), signal.SIGKILL)
-    doc._.n_words = len(doc)
-    return doc
-"""
-HOOKS = """
-import mmpipe
-
-@mmpipe.hookimpl
-def mmpipe_components():
-    yield mmpipe.ComponentSpec("frail", "frail_component", "breaks when told to")
-"""
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    site = tmp_path / "site"
-    site.mkdir()
-    write_plugin(site, "frail", HOOKS, files={"frail_component.py": COMPONENT})
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])]))
-    monkeypatch.chdir(tmp_path)
-    get_plugins.cache_clear()
+def _here(frail: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(frail)
     Path("p.json").write_text(json.dumps({"nlp": {"lang": "en", "pipeline": ["sentencizer", "frail"]}}))
-    yield
-    for name in ("frail_plugin", "frail_component"):
-        sys.modules.pop(name, None)
-    get_plugins.cache_clear()
 
 
 def write(name: str, records: list[Any]) -> str:
@@ -115,27 +75,39 @@ def accounted(folder: Path | str) -> Manifest:
     return manifest
 
 
-@pytest.mark.parametrize("how", ["folder", "file"])
-def test_killed_many_times_it_writes_the_same_bytes(how: str, mmpipe: Callable) -> None:
+@pytest.mark.parametrize(
+    ("outputs", "options", "n_kills"),
+    [
+        (("whole", "killed"), (), 55),
+        (("whole.jsonl", "killed.jsonl"), (), 10),
+        # Most of the time goes by before the processes have loaded their pipelines.
+        (("whole", "killed"), ("--workers", 2), 8),
+    ],
+    ids=["folder", "file", "workers"],
+)
+def test_killed_many_times_it_writes_the_same_bytes(
+    outputs: tuple[str, str], options: tuple[object, ...], n_kills: int, mmpipe: Callable
+) -> None:
     write("in.jsonl", some(5000))
-    outputs = {"folder": ("whole", "killed"), "file": ("whole.jsonl", "killed.jsonl")}[how]
     arguments = ("run", "p.json", "in.jsonl", "--shard-size", 100, "-b", 50, "-o")
-    began = time.monotonic()
     assert mmpipe(*arguments, outputs[0]).code == 0
-    lasts = time.monotonic() - began
-    draw, n_kills, n_left = random.Random(1), 0, N_KILLS if how == "folder" else 10
-    while n_kills < n_left:
-        pid = child(*arguments, outputs[1])
-        time.sleep(draw.uniform(0.0, lasts / 6))
+    began = time.monotonic()
+    assert mmpipe(*arguments, outputs[1], *options).code == 0
+    longest = (time.monotonic() - began) / (1 if options else 6)
+    _remove(outputs[1])
+    draw, n_killed = random.Random(1), 0
+    while n_killed < n_kills:
+        pid = child(*arguments, outputs[1], *options)
+        time.sleep(draw.uniform(0.0, longest))
         os.kill(pid, signal.SIGKILL)
         code = finish(pid)
-        n_kills += code == -signal.SIGKILL
-        if code == 0 and n_kills < n_left:
+        n_killed += code == -signal.SIGKILL
+        if code == 0 and n_killed < n_kills:
             _same(outputs)
             assert finish(child(*arguments, outputs[1], "--restart", "--limit", 1)) == 0
             Path("said.txt").unlink()
             _remove(outputs[1])
-    assert finish(child(*arguments, outputs[1])) == 0
+    assert finish(child(*arguments, outputs[1], *options)) == 0
     _same(outputs)
 
 

@@ -1,12 +1,14 @@
 """The questions that ``mmpipe/qa-small`` learns from: real ones, and ones that their text does not answer.
 
     python qa_small_data.py --data DATA --out questions.jsonl.gz
+    python qa_small_data.py --data DATA --out more.jsonl.gz --second
 
 DATA holds ``qa/``: SQuADShifts (Miller et al. 2020), QAMR (Michael et al. 2018), FairytaleQA (Xu et al. 2022) and
 SubjQA (Bjerva et al. 2020) as gzipped JSON lines. No question of SQuAD is among them.
 
-They lie in the order to learn them in. First come short texts, for what a question costs grows with its text: single
-sentences (QAMR), and passages of which some sentences around the answer are kept. The last part has whole passages.
+They lie in the order to learn them in. The first pass has short texts first, for what a question costs grows with its
+text: single sentences (QAMR), and passages of which some sentences around the answer are kept; whole passages come at
+its end. The second pass has the same passages, whole or nearly, and sentences that the first one left out.
 
 Questions without an answer, besides SubjQA's own, are made in two ways: the question meets the passage of the same
 collection that shares most words with it and lacks the answer, or its own passage without the answer's sentence (after
@@ -38,6 +40,8 @@ WHOLE, MADE = 0.18, 0.1
 """The shares of passages that come whole, and that come once more without an answer."""
 N_SENTENCES, N_STORIES, N_REVIEWS = 12_000, 1_000, 4_000
 MOST_WORDS = 230
+SECOND_MADE, SECOND_REVIEWS, SECOND_WORDS = 0.06, 1_500, 150
+"""The second pass: its share of made ones, its reviews, and how many words of passages not from Wikipedia are kept."""
 _WORD, _SENTENCE = re.compile(r"\w+"), re.compile(r"[^.!?\n]+[.!?]*\s*")
 
 
@@ -170,6 +174,27 @@ def draw_pass(data: Path, seed: int) -> list[Asked]:
     return short + whole
 
 
+def draw_second_pass(data: Path, seed: int) -> list[Asked]:
+    """Draw what comes after :func:`draw_pass`: its passages' questions with more of their text, and other sentences."""
+    first = {(asked.question, asked.text) for asked in draw_pass(data, seed)}
+    rng = random.Random(seed + 1)
+    drawn: list[Asked] = []
+    for name in PASSAGES:
+        rows = read_asked(data / f"qa/{name}.jsonl.gz")
+        most = MOST_WORDS if name == PASSAGES[0] else SECOND_WORDS
+        alike = Lookalikes(sorted({row.text for row in rows}))
+        for row in rows:
+            drawn.append(shortened(row, most, rng))
+            if rng.random() < SECOND_MADE and (made := made_without(row, alike, rng)):
+                drawn.append(shortened(made, most, rng))
+    rows = [row for name in REVIEWS for row in read_asked(data / f"qa/{name}.jsonl.gz")]
+    drawn += [shortened(row, SECOND_WORDS, rng) for row in rng.sample(rows, SECOND_REVIEWS)]
+    rows = [row for name in SENTENCES for row in read_asked(data / f"qa/{name}.jsonl.gz")]
+    drawn += rng.sample([row for row in rows if (row.question, row.text) not in first], N_SENTENCES)
+    rng.shuffle(drawn)
+    return drawn
+
+
 def records(drawn: list[Asked]) -> Iterator[dict]:
     """What `mmpipe train` reads."""
     for number, one in enumerate(drawn):
@@ -181,9 +206,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds qa/")
     parser.add_argument("--out", type=Path, required=True, help="file of gzipped JSON lines")
+    parser.add_argument("--second", action="store_true", help="the second pass instead of the first")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    drawn = draw_pass(args.data, args.seed)
+    drawn = (draw_second_pass if args.second else draw_pass)(args.data, args.seed)
     with gzip.open(args.out, "wt", encoding="utf-8") as lines:
         lines.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records(drawn))
     print(f"{len(drawn)} questions, {sum(one.span is not None for one in drawn)} with an answer")
