@@ -8,7 +8,8 @@ from html import escape
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 :root { color-scheme: light dark;
-  --ink: #1c1c1e; --ground: #ffffff; --faint: #6b6b70; --line: #d9d9de; --bar: #0072b2; }
+  --ink: #1c1c1e; --ground: #ffffff; --faint: #6b6b70; --line: #d9d9de; --bar: #0072b2;
+  --longest: min(22rem, 42vw); }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8e8ea; --ground: #17171a; --faint: #a0a0a8; --line: #3a3a40; --bar: #56b4e9; }
 }
@@ -23,6 +24,7 @@ th, figcaption, .faint { color: var(--faint); font-weight: normal }
 .charts { display: flex; flex-wrap: wrap; gap: 1.5rem }
 figure { margin: 0 } figure img { width: 30rem; max-width: 100% }
 code { font-size: .85em; overflow-wrap: anywhere } details { margin: .7rem 0 }
+.bars td:first-child { min-width: 6.5rem; overflow-wrap: anywhere }
 .bar { display: inline-block; height: .7rem; background: var(--bar); vertical-align: middle; min-width: 1px }
 .example { border-bottom: 1px solid var(--line); padding: .6rem 0; overflow-wrap: anywhere }
 .example img { height: 6rem; border-radius: 4px } .example mark { color: #1c1c1e }
@@ -52,12 +54,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], main: str = "") ->
     return f"<table><tr>{cells('th', head)}</tr>{body}</table>"
 
 
-def bars(rows: Sequence[tuple[str, float]], most_rem: float = 22.0) -> str:
-    """A bar for each (name, number), the longest so many rem wide."""
+def bars(rows: Sequence[tuple[str, float]]) -> str:
+    """A bar for each (name, number), the longest as wide as the page has room for."""
     longest = max((value for _, value in rows), default=0) or 1
     body = "".join(
         f'<tr><td>{escape(name)}</td><td class="number">{value:,.4g}</td>'
-        f'<td><span class="bar" style="width:{most_rem * value / longest:.2f}rem"></span></td></tr>'
+        f'<td><span class="bar" style="width:calc({value / longest:.4f} * var(--longest))"></span></td></tr>'
         for name, value in rows
     )
-    return f"<table>{body}</table>"
+    return f'<table class="bars">{body}</table>'

@@ -63,11 +63,11 @@ def _fields(result: Mapping[str, Any]) -> str:
     """Labels, scores and written texts, a line a field."""
     lines = []
     for field, value in result.items():
-        if field in ("id", "text") or not isinstance(value, dict | list):
+        if field in ("id", "text") or not isinstance(value, dict | list) or not value:
             continue
         told = json.dumps(value, ensure_ascii=False)
         if isinstance(value, Mapping) and "label" in value:
-            told = f"{value['label']} {value.get('score', '')}"
+            told = f"{value['label']} {_number(value.get('score'))}"
         elif isinstance(value, list) and value and all(isinstance(one, Mapping) and "text" in one for one in value):
             names = [str(one.get("question") or one.get("image") or "") for one in value]
             told = "; ".join(
@@ -77,6 +77,10 @@ def _fields(result: Mapping[str, Any]) -> str:
             told = value["text"]
         lines.append(f'<div><span class="faint">{escape(field)}</span> {escape(told[:400])}</div>')
     return "".join(lines)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, int | float) else ""
 
 
 def _images(result: Mapping[str, Any], folders: list[Path]) -> str:
