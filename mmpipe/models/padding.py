@@ -50,22 +50,33 @@ def map_windows(
 ) -> list[Row]:
     """Apply `function(inputs)` to all windows batch by batch, without gradients; results in their order.
 
+    Windows of equal tokens, as repeated texts have, are computed once and share a row, which is not to be changed.
+
     function: takes tensors of shape (n_windows, length) by name, `attention_mask` among them; one row a window.
     """
     filler = padding_id(shim.config)
+    places: list[int] = []
+    distinct: list[Window] = []
+    known: dict[Any, int] = {}
+    for window in windows:
+        place = known.setdefault(tuple(map(tuple, window.inputs.values())), len(distinct))
+        if place == len(distinct):
+            distinct.append(window)
+        places.append(place)
 
     def run(batch: list[Window], length: int) -> Sequence[Row]:
         with torch.inference_mode():
             return function(collate(batch, length, filler or 0, shim.placement.device))
 
-    return map_batches(
+    rows = map_batches(
         run,
-        windows,
-        [len(window) for window in windows],
+        distinct,
+        [len(window) for window in distinct],
         budget_tokens=0 if filler is None else budget_tokens,
         max_tokens=max_tokens,
         step=1 if filler is None else LENGTH_STEP,
     )
+    return [rows[place] for place in places]
 
 
 def map_readings(

@@ -12,6 +12,7 @@ from mmpipe.errors import MmpipeError
 from mmpipe.models.classifier import SequenceClassifier
 from mmpipe.models.ranker import SentenceRanker
 from mmpipe.models.seq2seq import Seq2Seq
+from mmpipe.models.transformer import shim_of
 from mmpipe.testing import AWKWARD_TEXTS, CLASSIFIERS, SEQ2SEQ
 
 # The 100,000 characters are cut here, where every text is read many times; they are whole further down.
@@ -51,6 +52,24 @@ def assert_same(runs: dict[str, list], field: str, tolerance: float) -> None:
             assert (got is None) == (want is None), f"{way}: {text[:40]!r}"
             if want is not None:
                 np.testing.assert_allclose(got, want, rtol=0, atol=tolerance, err_msg=f"{way}: {text[:40]!r}")
+
+
+def test_repeated_texts_are_computed_once(tiny, monkeypatch):
+    model = SequenceClassifier(tiny("bert", labels=LABELS), precision="fp32", device="cpu", max_tokens=32)
+    texts = ["a good film", "so " * 100, "a bad film"]
+    alone = model.predict(texts)
+    module, n_rows = shim_of(model).module, []
+    forward = module.forward
+    monkeypatch.setattr(
+        module, "forward", lambda **inputs: n_rows.append(len(inputs["input_ids"])) or forward(**inputs)
+    )
+    model.predict(texts)
+    n_distinct = sum(n_rows)
+    n_rows.clear()
+    repeated = model.predict([texts[i % 3] for i in range(30)])
+    assert sum(n_rows) == n_distinct
+    for i, found in enumerate(repeated):
+        np.testing.assert_array_equal(found.logits, alone[i % 3].logits)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
