@@ -1,5 +1,6 @@
 # make run    set up and process the corpora
 # make test   set up and run all checks
+# make bench  set up and time mmpipe beside what else there is
 PYTHON ?= python3
 VENV := .venv
 VENV5 := .venv-transformers5
@@ -10,7 +11,7 @@ DATA := $(wildcard ../shared/data)
 export TOKENIZERS_PARALLELISM = false
 export HF_HUB_OFFLINE = 1
 
-.PHONY: run test test-transformers5 check wheels clean
+.PHONY: run test test-transformers5 check bench wheels clean
 
 CORPORA := gallery/gallery gallery/albums questions/questions articles/articles reviews/reviews
 
@@ -34,6 +35,10 @@ check: $(VENV)/.installed
 # Ray, too: what needs it is skipped.
 test-transformers5: $(VENV5)/.installed
 	MMPIPE_DATA=$(DATA) $(VENV5)/bin/python -m pytest
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/run_cost.py
 
 wheels: $(VENV)/.installed
 	$(BIN)/python -m pip wheel --no-deps -w dist . $(addprefix ./,$(PLUGINS))
