@@ -4,7 +4,8 @@
 
 Prints a table for each task: documents a second, the ratio to the fastest of the others with its least and most over
 all rounds, and how far the outputs agree. The others are transformers' `pipeline()` at batch sizes 1, 8 and 32, a
-bare loop, and sentence-transformers' `encode` at its default. All read the same checkpoint, saved as a plain Hugging Face folder.
+bare loop, and sentence-transformers' `encode` at its default. All read the same checkpoint, saved as a plain Hugging
+Face folder.
 """
 
 from __future__ import annotations
