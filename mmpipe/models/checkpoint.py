@@ -139,6 +139,10 @@ class Checkpoint:
     def _is_steady(self, device: torch.device) -> bool:
         return self.auto_class.endswith("Classification") and device.type == "cpu"
 
+    def load(self) -> nn.Module:
+        """The torch module in fp32 on the processor, shared with nobody."""
+        return self._load()
+
     def _load(self, *, may_lack_head: bool = False) -> nn.Module:
         import transformers
 

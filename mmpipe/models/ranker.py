@@ -61,7 +61,7 @@ def SentenceRanker(
 
     name, revision, offline: an encoder (see mmpipe.models.reference.Reference); its token vectors are
         averaged and normalised to length 1, as sentence-transformers does.
-    device, precision: see mmpipe.runtime.device.place. backend: "auto" or "torch".
+    device, precision: see mmpipe.runtime.device.place. backend: see mmpipe.models.transformer.Backend.
     scorer: "head" (trained, comes with the model), "centrality" (needs no training), or "auto": the head where
         the model has one.
     lead_weight: weight of a prior for early sentences that is added to "centrality", and that a new head which is

@@ -18,7 +18,7 @@ from mmpipe.config.tables import CheckedAs
 from mmpipe.errors import ConfigError, ModelError
 from mmpipe.models.adapter import Adapter, add_adapter
 from mmpipe.models.dropout import Dropouts
-from mmpipe.runtime.device import Precision, multiplies_bf16
+from mmpipe.runtime.device import multiplies_bf16
 
 USUAL_AVERAGE_DECAY = 0.9999
 """Decay of the running average where `use_averages` asks for one and no `average_decay` is set; thinc's own."""
@@ -40,7 +40,7 @@ class TrainingTable(TypedDict, total=False):
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
 
-    precision: Precision
+    precision: Literal["auto", "fp32", "bf16"]
     frozen: list[str]
     adapter: Adapter
     average_decay: Annotated[float, Field(ge=0, lt=1)]

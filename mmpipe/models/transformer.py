@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from thinc.api import Model, Optimizer, Shim
@@ -20,10 +21,12 @@ from mmpipe.errors import ModelError
 from mmpipe.models.checkpoint import Checkpoint
 from mmpipe.models.reference import Reference
 from mmpipe.models.training import Trainer, Training
-from mmpipe.runtime.device import Placement, Precision, place
+from mmpipe.runtime.device import DTYPES, Placement, Precision, place, place_onnx
 
-Backend = Literal["auto", "torch"]
+Backend = Literal["auto", "torch", "onnx", "onnx or torch"]
+"""Who multiplies: "auto" is torch; "onnx" is ONNX Runtime, on a processor; "onnx or torch" falls back, and says so."""
 Prepare = Callable[["TransformerShim", nn.Module], None]
+logger = logging.getLogger("mmpipe")
 
 
 class TransformerShim(Shim):
@@ -43,11 +46,12 @@ class TransformerShim(Shim):
         device: str,
         precision: Precision,
         is_generative: bool,
+        backend: Backend = "auto",
         training: Training | None = None,
         prepare: Prepare | None = None,
     ) -> None:
         super().__init__(None)
-        self.checkpoint = checkpoint
+        self.checkpoint, self.backend = checkpoint, backend
         self.device, self.precision, self.is_generative = device, precision, is_generative
         self.training_options: dict[str, Any] = training or {}
         self.prepare = prepare
@@ -57,20 +61,42 @@ class TransformerShim(Shim):
 
     @cached_property
     def placement(self) -> Placement:
-        """Raises ModelError for a device that is not here."""
-        return place(self.device, self.precision, is_generative=self.is_generative)
+        """Raises ModelError for a device that is not here, or a precision that the backend lacks."""
+        if self.backend in ("auto", "torch"):
+            return place(self.device, self.precision, is_generative=self.is_generative)
+        return place_onnx(self.device, self.precision)
 
     @property
     def module(self) -> nn.Module:
         if self.trainer is not None:
             return self.trainer.module if self.trainer.is_active else self.trainer.shown
+        if self._process != os.getpid() and self.is_onnx:
+            self._model = None  # A session does not live through a fork.
         if self._model is None:
-            self._model = self.checkpoint.module(self.placement)
+            self._model = self._load()
         if self._process != os.getpid():
             # A forked worker inherits an OpenMP pool whose threads do not exist; with one thread it is not used.
             self._process = os.getpid()
             torch.set_num_threads(1)
         return self._model
+
+    def _load(self) -> nn.Module:
+        if self.backend in ("auto", "torch"):
+            return self.checkpoint.module(self.placement)
+        from mmpipe.models.onnx_module import onnx_module
+
+        try:
+            return onnx_module(self.checkpoint, self.placement.precision)
+        except ModelError as error:
+            if self.backend == "onnx" or self.placement.precision not in DTYPES:
+                raise
+            logger.warning("%s; torch runs it", error.what)
+            return self.checkpoint.module(self.placement)
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether ONNX Runtime runs what is loaded now."""
+        return getattr(self._model, "is_session", False)
 
     @property
     def tokenizer(self) -> Any:
@@ -129,7 +155,7 @@ class TransformerShim(Shim):
     def to_disk(self, folder: Path) -> None:
         """Write the weights as a plain Hugging Face folder with safetensors."""
         if self.trainer is None:
-            self.checkpoint.save(folder, self._model)
+            self.checkpoint.save(folder, None if self.is_onnx else self._model)
         else:
             is_half = self.training_options.get("saved_precision") == "fp16"
             self.checkpoint.save(folder, self.trainer.shown, dtype=torch.float16 if is_half else torch.float32)
@@ -165,13 +191,15 @@ def transformer_model(
     training: see mmpipe.models.training. prepare: called with shim and module when training starts, to add to the
         module what its class does not have.
     """
-    if backend not in ("auto", "torch"):
-        raise ModelError(f"unknown backend {backend!r}", next_step="use auto or torch")
+    known = ("auto", "torch") if is_generative else get_args(Backend)
+    if backend not in known:
+        raise ModelError(f"no backend {backend!r} for {architecture}", next_step=f"use one of {', '.join(known)}")
     shim = TransformerShim(
         Checkpoint(reference, auto_class),
         device=device,
         precision=precision,
         is_generative=is_generative,
+        backend=backend,
         training=training,
         prepare=prepare,
     )

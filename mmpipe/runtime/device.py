@@ -10,7 +10,7 @@ import torch
 
 from mmpipe.errors import ModelError
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -19,7 +19,7 @@ class Placement:
     """A resolved device and precision.
 
     device: a torch device such as `cpu` or `cuda:1`.
-    precision: "fp32" or "bf16".
+    precision: "fp32" or "bf16"; "int8" of ONNX Runtime.
     reason: why that precision, in a few words for a person.
     """
 
@@ -29,7 +29,8 @@ class Placement:
 
     @property
     def dtype(self) -> torch.dtype:
-        return DTYPES[self.precision]
+        """Of the torch module; what is quantised elsewhere starts from fp32."""
+        return DTYPES.get(self.precision, torch.float32)
 
 
 def place(device: str = "auto", precision: Precision = "auto", *, is_generative: bool = False) -> Placement:
@@ -48,8 +49,22 @@ def place(device: str = "auto", precision: Precision = "auto", *, is_generative:
             return Placement(where, "bf16", f"{where.type} multiplies bf16 in hardware")
         return Placement(where, "fp32", f"{where.type} has no bf16 arithmetic")
     if precision not in DTYPES:
-        raise ModelError(f"unknown precision {precision!r}", next_step=f"use one of auto, {', '.join(DTYPES)}")
+        next_step = 'set backend = "onnx"' if precision == "int8" else f"use one of auto, {', '.join(DTYPES)}"
+        raise ModelError(f"torch has no precision {precision!r} here", next_step=next_step)
     return Placement(where, precision, "asked for")
+
+
+def place_onnx(device: str = "auto", precision: Precision = "auto") -> Placement:
+    """The same for ONNX Runtime, which runs on the processor: "auto" is fp32, "int8" quantises the weights.
+
+    Raises ModelError for another device, and for bf16, which its processor kernels lack.
+    """
+    if device not in ("auto", "cpu"):
+        raise ModelError(f"backend onnx runs on the processor, not on {device!r}", next_step='set backend = "torch"')
+    if precision not in ("auto", "fp32", "int8"):
+        raise ModelError(f"backend onnx has no precision {precision!r}", next_step="use one of auto, fp32, int8")
+    is_auto = precision == "auto"
+    return Placement(torch.device("cpu"), "fp32" if is_auto else precision, "exact" if is_auto else "asked for")
 
 
 @functools.lru_cache(maxsize=8)
