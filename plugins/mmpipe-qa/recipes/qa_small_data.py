@@ -1,7 +1,7 @@
 """The questions that ``mmpipe/qa-small`` learns from: real ones, and ones that their text does not answer.
 
     python qa_small_data.py --data DATA --out questions.jsonl.gz
-    python qa_small_data.py --data DATA --out more.jsonl.gz --second
+    python qa_small_data.py --data DATA --out more.jsonl.gz --draw second
 
 DATA holds ``qa/``: SQuADShifts (Miller et al. 2020), QAMR (Michael et al. 2018), FairytaleQA (Xu et al. 2022) and
 SubjQA (Bjerva et al. 2020) as gzipped JSON lines. No question of SQuAD is among them.
@@ -195,6 +195,9 @@ def draw_second_pass(data: Path, seed: int) -> list[Asked]:
     return drawn
 
 
+DRAWS = {"first": draw_pass, "second": draw_second_pass}
+
+
 def records(drawn: list[Asked]) -> Iterator[dict]:
     """What `mmpipe train` reads."""
     for number, one in enumerate(drawn):
@@ -206,10 +209,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds qa/")
     parser.add_argument("--out", type=Path, required=True, help="file of gzipped JSON lines")
-    parser.add_argument("--second", action="store_true", help="the second pass instead of the first")
+    parser.add_argument("--draw", choices=DRAWS, default="first", help="which part of the recipe")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    drawn = (draw_second_pass if args.second else draw_pass)(args.data, args.seed)
+    drawn = DRAWS[args.draw](args.data, args.seed)
     with gzip.open(args.out, "wt", encoding="utf-8") as lines:
         lines.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records(drawn))
     print(f"{len(drawn)} questions, {sum(one.span is not None for one in drawn)} with an answer")
