@@ -31,14 +31,18 @@ def race(ways: list[Way], rounds: int) -> None:
                 way.outputs = outputs
 
 
-def told(way: Way, base: Way, n: int, agreement: str) -> str:
-    """A row of a table: n things a second, and how many times as fast as `base`, least to most of all rounds."""
-    rate = n / statistics.median(way.seconds)
-    ratios = sorted(theirs / ours for ours, theirs in zip(way.seconds, base.seconds, strict=True))
-    middle = statistics.median(ratios)
-    return f"| {way.name} | {rate:.1f} | {middle:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) | {agreement} |"
+def compare(title: str, others: list[Way], ours: list[Way], n: int, rounds: int, agree: Callable[[Way], str]) -> None:
+    """Run the race and print its table: n documents a second, and how many times as fast as the fastest of `others`,
+    with the least and most of all rounds. agree: how far the outputs of a way are those wanted, in words."""
+    race([*others, *ours], rounds)
+    base = min(others, key=lambda way: statistics.median(way.seconds))
+    print(f"\n## {title}\n\n| way | documents a second | times as fast | agreement |\n|---|---|---|---|")
+    for way in [*others, *ours]:
+        ratios = sorted(theirs / own for own, theirs in zip(way.seconds, base.seconds, strict=True))
+        ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        print(f"| {way.name} | {n / statistics.median(way.seconds):.1f} | {ratio} | {agree(way)} |")
 
 
-def fastest(ways: list[Way]) -> Way:
-    """The one with the least median."""
-    return min(ways, key=lambda way: statistics.median(way.seconds))
+def share(outputs: list[str], wanted: list[str]) -> float:
+    """The share of outputs that are those wanted, but for white space around them."""
+    return sum(a.strip() == b.strip() for a, b in zip(outputs, wanted, strict=True)) / len(wanted)

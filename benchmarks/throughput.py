@@ -19,15 +19,15 @@ from typing import Any
 
 os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
+import spacy
 import torch
 import transformers
-from race import Way, fastest, race, told
+from race import Way, compare, share
 from texts import long_questions, mixed_texts
 
 import mmpipe
 
 BATCH_SIZES = (1, 8, 32)
-HEAD = "| way | documents a second | times as fast | agreement |\n|---|---|---|---|"
 
 
 def loaded(factory: str, folder: str | None = None, **options: Any) -> Any:
@@ -75,12 +75,14 @@ def classify(folder: Path, rounds: int, n: int) -> None:
                 lambda nlp=nlp: [doc._.sentiment["label"] for doc in nlp.pipe(texts, batch_size=256)],
             )
         )
-    race([*others, *ours], rounds)
-    base = fastest(others)
-    print(f"\n## classify: {n} texts, 1 label each\n\n{HEAD}")
-    for way in [*others, *ours]:
-        same = sum(a == b for a, b in zip(way.outputs, others[0].outputs, strict=True)) / n
-        print(told(way, base, n, f"{same:.1%} of labels"))
+    compare(
+        f"classify: {n} texts, 1 label each",
+        others,
+        ours,
+        n,
+        rounds,
+        lambda way: f"{share(way.outputs, others[0].outputs):.1%} of labels",
+    )
 
 
 def bare_labels(model: Any, tokenizer: Any, texts: list[str]) -> list[str]:
@@ -112,12 +114,14 @@ def answer(folder: Path, rounds: int, n: int) -> None:
             return [one["text"] for doc in docs for one in doc._.answers]
 
         ours.append(Way(f"mmpipe, {precision}", run))
-    race([*others, *ours], rounds)
-    base = fastest(others)
-    print(f"\n## answer: {len(pairs)} questions about {len(asked)} texts of 1,500 words\n\n{HEAD}")
-    for way in [*others, *ours]:
-        same = sum(a.strip() == b.strip() for a, b in zip(way.outputs, others[0].outputs, strict=True)) / len(pairs)
-        print(told(way, base, len(asked), f"{same:.1%} of answers"))
+    compare(
+        f"answer: {len(pairs)} questions about {len(asked)} texts of 1,500 words",
+        others,
+        ours,
+        len(asked),
+        rounds,
+        lambda way: f"{share(way.outputs, others[0].outputs):.1%} of answers",
+    )
 
 
 def summarise(folder: Path, rounds: int, n: int) -> None:
@@ -125,8 +129,9 @@ def summarise(folder: Path, rounds: int, n: int) -> None:
     from sentence_transformers import SentenceTransformer, models
 
     model, texts = saved("mmpipe_summariser", folder), mixed_texts(n)
-    nlp = loaded("mmpipe_summariser", model, model={"precision": "fp32"})
-    sentences = [str(sent) for doc in nlp.pipe(texts) for sent in doc.sents]
+    splitter = spacy.blank("en")
+    splitter.add_pipe("sentencizer")
+    sentences = [str(sent) for doc in splitter.pipe(texts) for sent in doc.sents]
     words = models.Transformer(model)
     encoder = SentenceTransformer(modules=[words, models.Pooling(words.get_word_embedding_dimension())], device="cpu")
     others = [
@@ -140,17 +145,16 @@ def summarise(folder: Path, rounds: int, n: int) -> None:
             return [doc._.summary["text"] for doc in own.pipe(texts, batch_size=256)]
 
         ours.append(Way(f"mmpipe, {precision}", run))
-    race([*others, *ours], rounds)
-    print(f"\n## summarise: {n} texts, {len(sentences)} sentences\n\n{HEAD}")
-    for way in [*others, *ours]:
-        told_of = (
-            "vectors only" if way in others else f"{_share(way.outputs, ours[0].outputs):.1%} of summaries as in fp32"
-        )
-        print(told(way, others[0], n, told_of))
-
-
-def _share(first: list[str], second: list[str]) -> float:
-    return sum(a == b for a, b in zip(first, second, strict=True)) / len(first)
+    compare(
+        f"summarise: {n} texts, {len(sentences)} sentences",
+        others,
+        ours,
+        n,
+        rounds,
+        lambda way: (
+            f"{share(way.outputs, ours[0].outputs):.1%} of summaries as in fp32" if way in ours else "vectors only"
+        ),
+    )
 
 
 TASKS = {"classify": (classify, 200), "answer": (answer, 12), "summarise": (summarise, 200)}
