@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,21 +16,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture
-def frail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The plugin of `write_frail_plugin` is installed, in processes that are started too; `tmp_path`."""
-    from mmpipe.plugins import get_plugins
-    from mmpipe.testing import write_frail_plugin
+def frail(tmp_path: Path) -> Iterator[Path]:
+    """The plugin of `mmpipe.testing.frail_plugin` is installed; `tmp_path`."""
+    from mmpipe.testing import frail_plugin
 
     site = tmp_path / "site"
     site.mkdir()
-    write_frail_plugin(site)
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])]))
-    get_plugins.cache_clear()
-    yield tmp_path
-    for name in ("frail_plugin", "frail_component"):
-        sys.modules.pop(name, None)
-    get_plugins.cache_clear()
+    with frail_plugin(site):
+        yield tmp_path
 
 
 @pytest.fixture(scope="session")

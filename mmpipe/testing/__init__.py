@@ -2,7 +2,7 @@
 
 from mmpipe.testing.checkpoints import CLASSIFIERS, EXTRACTORS, SEQ2SEQ, tiny_checkpoint
 from mmpipe.testing.distributions import write_plugin
-from mmpipe.testing.frail import write_frail_plugin
+from mmpipe.testing.frail import frail_plugin
 from mmpipe.testing.texts import AWKWARD_TEXTS
 from mmpipe.testing.vision_checkpoints import VISION
 
@@ -12,7 +12,7 @@ __all__ = [
     "EXTRACTORS",
     "SEQ2SEQ",
     "VISION",
+    "frail_plugin",
     "tiny_checkpoint",
-    "write_frail_plugin",
     "write_plugin",
 ]

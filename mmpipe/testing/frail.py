@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from mmpipe.plugins import get_plugins
 from mmpipe.testing.distributions import write_plugin
 
 _COMPONENT = """
@@ -33,11 +39,28 @@ def mmpipe_components():
 """
 
 
-def write_frail_plugin(site: Path) -> None:
-    """Install the plugin `frail` into a folder, to be put on the path; see `write_plugin`.
+@contextmanager
+def frail_plugin(site: Path) -> Iterator[None]:
+    """The plugin `frail` is installed, in processes that are started too.
 
-    Its component, `frail`, writes `doc._.n_words`. On a text with "raise" it raises ValueError, on one with "die" it
-    kills its process, as the system does for want of memory; where a file `mended` stands in the current folder, it
-    does neither.
+    site: an empty folder for it. Its component, `frail`, writes `doc._.n_words`. On a text with "raise" it raises
+    ValueError, on one with "die" it kills its process, as the system does for want of memory; where a file `mended`
+    stands in the current folder, it does neither.
     """
     write_plugin(site, "frail", _HOOKS, files={"frail_component.py": _COMPONENT})
+    before = os.environ.get("PYTHONPATH")
+    sys.path.insert(0, str(site))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), before]))
+    importlib.invalidate_caches()
+    get_plugins.cache_clear()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(site))
+        if before is None:
+            os.environ.pop("PYTHONPATH", None)
+        else:
+            os.environ["PYTHONPATH"] = before
+        for name in ("frail_plugin", "frail_component"):
+            sys.modules.pop(name, None)
+        get_plugins.cache_clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,29 +22,20 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A head and a second node, a processor each; their processes find the plugin `frail`."""
     from ray.cluster_utils import Cluster
 
-    from mmpipe.plugins import get_plugins
-    from mmpipe.testing import write_frail_plugin
+    from mmpipe.testing import frail_plugin
 
-    site = tmp_path_factory.mktemp("site")
-    write_frail_plugin(site)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(site)
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    with frail_plugin(tmp_path_factory.mktemp("site")), pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_BACKEND_LOG_LEVEL", "fatal")
         # How soon a node that is gone is taken for gone.
         patch.setenv("RAY_health_check_initial_delay_ms", "1000")
         patch.setenv("RAY_health_check_period_ms", "500")
-        get_plugins.cache_clear()
         started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         started.add_node(num_cpus=1)
         ray.init(address=started.address, logging_level="ERROR", log_to_driver=False)
         yield started
         ray.shutdown()
         started.shutdown()
-    for name in ("frail_plugin", "frail_component"):
-        sys.modules.pop(name, None)
-    get_plugins.cache_clear()
 
 
 @pytest.fixture
