@@ -109,7 +109,7 @@ class Checkpoint:
 
     def trainee(self, device: torch.device) -> nn.Module:
         """The module in fp32, shared with nobody; a head that the checkpoint lacks has new random weights."""
-        module = self._load(may_lack_head=True).to(device)
+        module = self.load(may_lack_head=True).to(device)
         return steady(module) if self._is_steady(device) else module
 
     def save(self, folder: Path, module: nn.Module | None, *, dtype: torch.dtype = torch.float32) -> None:
@@ -117,8 +117,8 @@ class Checkpoint:
 
         dtype: of the weights as they are saved.
         """
-        module = module if module is not None else self._load()
-        module = self._load() if next(module.parameters()).dtype != torch.float32 else without_adapter(module)
+        module = module if module is not None else self.load()
+        module = self.load() if next(module.parameters()).dtype != torch.float32 else without_adapter(module)
         with _quietly():
             save_module(module, folder, dtype)
         with TOKENIZER_LOCK:
@@ -133,17 +133,17 @@ class Checkpoint:
         file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
 
     def _place(self, placement: Placement) -> nn.Module:
-        module = self._load().to(placement.device, placement.dtype).eval()
+        module = self.load().to(placement.device, placement.dtype).eval()
         return steady(module) if self._is_steady(placement.device) else module
 
     def _is_steady(self, device: torch.device) -> bool:
         return self.auto_class.endswith("Classification") and device.type == "cpu"
 
-    def load(self) -> nn.Module:
-        """The torch module in fp32 on the processor, shared with nobody."""
-        return self._load()
+    def load(self, *, may_lack_head: bool = False) -> nn.Module:
+        """The torch module in fp32 on the processor, shared with nobody.
 
-    def _load(self, *, may_lack_head: bool = False) -> nn.Module:
+        may_lack_head: a head that the checkpoint lacks, or that new labels ask for, has random weights.
+        """
         import transformers
 
         factory = getattr(transformers, self.auto_class)

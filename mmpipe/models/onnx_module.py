@@ -22,6 +22,7 @@ from torch import nn
 from mmpipe.errors import ModelError
 from mmpipe.models.checkpoint import Checkpoint
 from mmpipe.models.padding import call, padding_id
+from mmpipe.runtime.cache import SharedCache
 
 OUTPUTS = {
     "AutoModelForSequenceClassification": ("logits",),
@@ -29,10 +30,10 @@ OUTPUTS = {
     "AutoModel": ("last_hidden_state",),
 }
 """What is read of the models that can be exported, by their auto class."""
-PRECISIONS = ("fp32", "int8")
 CLOSE = 1e-3
 """How far (of values of the size of logits) an exported model may be from torch's before it is refused."""
 _OPSET = 17
+_SESSIONS: SharedCache[OnnxModule] = SharedCache()
 
 
 class OnnxModule(nn.Module):
@@ -69,6 +70,7 @@ def onnx_module(checkpoint: Checkpoint, precision: str) -> OnnxModule:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
+        import platformdirs  # noqa: F401
     except ImportError as error:
         raise ModelError(f"backend onnx needs {error.name}", next_step="pip install 'mmpipe[onnx]'") from None
     if checkpoint.auto_class not in OUTPUTS:
@@ -84,7 +86,8 @@ def onnx_module(checkpoint: Checkpoint, precision: str) -> OnnxModule:
             except Exception as error:  # The exporter and the optimiser raise what they like.
                 raise _cannot(checkpoint, " ".join(str(error).split())[:300] or type(error).__name__) from error
             os.replace(made, file)
-    return OnnxModule(file, torch.get_num_threads())
+    # A session does not live through a fork.
+    return _SESSIONS.get((file, os.getpid()), lambda: OnnxModule(file, torch.get_num_threads()))
 
 
 def cache_folder() -> Path:

@@ -70,14 +70,14 @@ class TransformerShim(Shim):
     def module(self) -> nn.Module:
         if self.trainer is not None:
             return self.trainer.module if self.trainer.is_active else self.trainer.shown
-        if self._process != os.getpid() and self.is_onnx:
-            self._model = None  # A session does not live through a fork.
-        if self._model is None:
-            self._model = self._load()
         if self._process != os.getpid():
-            # A forked worker inherits an OpenMP pool whose threads do not exist; with one thread it is not used.
+            # A forked worker inherits pools whose threads do not exist: OpenMP's is not used with one thread, and a
+            # session is made anew.
             self._process = os.getpid()
             torch.set_num_threads(1)
+            self._model = None if self.is_onnx else self._model
+        if self._model is None:
+            self._model = self._load()
         return self._model
 
     def _load(self) -> nn.Module:
