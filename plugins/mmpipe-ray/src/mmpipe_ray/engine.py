@@ -28,7 +28,9 @@ def on_ray(job: Job, nlp: Language, pending: Pending) -> Iterator[ShardEntry]:
             "standard input cannot be read by another machine", where="-", next_step="name files that all of them see"
         )
     with connected(job.address), one_block_a_shard():
-        has_gpu = bool(ray.cluster_resources().get("GPU")) and job.command.device in (None, "auto", "cuda")
+        has_gpu = bool(ray.cluster_resources().get("GPU")) and (job.command.device or "auto").startswith(
+            ("auto", "cuda")
+        )
         # Reading takes no processor of its own, or there were none left for the actors of a small machine.
         shards = ray.data.read_datasource(ShardSource(job, pending), override_num_blocks=1, num_cpus=0)
         entries = shards.map_batches(
