@@ -9,15 +9,15 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
 
-from packaging.utils import canonicalize_name
-
+from mmpipe.installed import InstalledEntryPoint, canonicalize_name, installed_entry_points
 from mmpipe.names import resolve
 from mmpipe.registry import GROUP, Plugin, PluginRegistry
 
 
-def discover(found: Iterable[EntryPoint] | None = None, environ: Mapping[str, str] | None = None) -> PluginRegistry:
+def discover(
+    found: Iterable[InstalledEntryPoint] | None = None, environ: Mapping[str, str] | None = None
+) -> PluginRegistry:
     """Load the plugins of this environment into a fresh registry.
 
     found: the entry points to load; all that are installed in the group `mmpipe` when None.
@@ -32,7 +32,7 @@ def discover(found: Iterable[EntryPoint] | None = None, environ: Mapping[str, st
     blocked = set(_listed(environ.get("MMPIPE_BLOCK_PLUGINS", "")))
     registry = PluginRegistry(builtin=resolve("mmpipe.builtin"))
     seen: set[str] = set()
-    for entry_point in sorted(entry_points(group=GROUP) if found is None else found, key=_order):
+    for entry_point in sorted(installed_entry_points(GROUP) if found is None else found, key=_order):
         plugin = _described(entry_point)
         names = {canonicalize_name(plugin.name), canonicalize_name(plugin.distribution)}
         seen |= names
@@ -52,17 +52,13 @@ def get_plugins() -> PluginRegistry:
     return discover()
 
 
-def _order(entry_point: EntryPoint) -> tuple[str, str]:
-    return str(entry_point.dist.name if entry_point.dist else ""), entry_point.name
+def _order(entry_point: InstalledEntryPoint) -> tuple[str, str]:
+    return entry_point.distribution, entry_point.name
 
 
-def _described(entry_point: EntryPoint) -> Plugin:
-    dist = entry_point.dist
-    if dist is None:
-        return Plugin(entry_point.name, "(unknown distribution)", "")
-    factories = tuple(ep.name for ep in dist.entry_points if ep.group == "spacy_factories")
-    # A damaged METADATA gives None for both.
-    return Plugin(entry_point.name, str(dist.name or "(unknown)"), str(dist.version or "?"), factories=factories)
+def _described(entry_point: InstalledEntryPoint) -> Plugin:
+    told = entry_point.distribution or "(unknown distribution)", entry_point.version or "?"
+    return Plugin(entry_point.name, *told, factories=entry_point.factories)
 
 
 def _listed(names: str) -> list[str]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any, Generic, TypeVar
 
 import pluggy
-from packaging.utils import canonicalize_name
 
 from mmpipe import hookspecs, specs
 from mmpipe.errors import PluginError
+from mmpipe.installed import canonicalize_name, installed_version
 from mmpipe.names import nearest, resolve
 
 GROUP, BUILTIN = hookspecs.PROJECT, "builtin"
@@ -86,7 +85,7 @@ class PluginRegistry:
         self.plugins: list[Plugin] = []
         self._provided: dict[str, dict[str, list[Provided]]] = {kind: {} for kind in KINDS}
         if builtin is not None:
-            self.add(Plugin(BUILTIN, "mmpipe", version("mmpipe")), lambda: builtin)
+            self.add(Plugin(BUILTIN, "mmpipe", installed_version("mmpipe")), lambda: builtin)
 
     def add(self, plugin: Plugin, load: Callable[[], Any]) -> None:
         """Import one plugin, check it against the contract and register what it yields."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import logging
 import sys
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from mmpipe.cli.exit_codes import ExitCode, exit_code_of
 from mmpipe.errors import MmpipeError
+from mmpipe.installed import installed_version
 from mmpipe.plugins import get_plugins
 
 
@@ -46,6 +45,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
+    rich_markup_mode=None,
     help="spaCy pipelines of transformer models: declared in a file, extended by plugins, run over corpora.",
     epilog="Exit codes: 0 all well, 1 failure, 2 usage, 3 pipeline, plugin or model invalid, "
     "4 some records failed, 5 no input, 130 interrupted.",
@@ -54,7 +54,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"mmpipe {version('mmpipe')}")
+        print(f"mmpipe {installed_version('mmpipe')}")
         raise typer.Exit
 
 
@@ -66,6 +66,8 @@ def root(
     ] = False,
 ) -> None:
     """Shared by all commands."""
+    import logging  # No other import of `mmpipe --help` brings it.
+
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("mmpipe").setLevel(logging.DEBUG if debug else logging.INFO)
 
