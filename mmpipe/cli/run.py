@@ -65,6 +65,12 @@ def run(
     metrics: Annotated[
         Path | None, typer.Option(metavar="FILE.prom", help="Write metrics in Prometheus's text format.")
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Keep what models say in a folder, and look there first; see docs/speed.md."
+        ),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, and replace an older output.")] = False,
     force: Annotated[
         bool, typer.Option("--force", "-F", help="Go on with another config, input, plugin or model; put on record.")
@@ -91,6 +97,7 @@ def run(
     from mmpipe.errors import NoInputError
     from mmpipe.loading import load
     from mmpipe.plugins import get_plugins
+    from mmpipe.runtime.results import FOLDER as RESULT_CACHE
 
     try:
         limit_of_errors = Limit.of(max_errors) if max_errors else None
@@ -98,6 +105,8 @@ def run(
         raise typer.BadParameter(f"--max-errors takes a number or a percentage, got {max_errors!r}") from None
     if ray_address and engine != "ray":
         raise typer.BadParameter("--ray-address goes with --engine ray")
+    if cache is not None:
+        os.environ[RESULT_CACHE] = str(cache.resolve())  # Workers inherit it.
     plugins = get_plugins()
     found = find_inputs(inputs, plugins, reader=reader, text_key=text_key, fallback=fallback)
     if output == "-":

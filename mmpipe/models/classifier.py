@@ -92,7 +92,7 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Classi
     def run(inputs: dict[str, Any]) -> np.ndarray:
         return call(shim.module, inputs).logits.float().cpu().numpy()
 
-    rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size)
+    rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size, what="logits")
     outputs = []
     for reading, of_reading in zip(readings, rows, strict=True):
         if not of_reading:

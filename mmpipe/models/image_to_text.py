@@ -15,10 +15,12 @@ from torch.nn import functional
 from mmpipe.errors import MmpipeError, ModelError, RecordError
 from mmpipe.models.checkpoint import TOKENIZER_LOCK
 from mmpipe.models.image_family import IGNORED, Family, Inputs, collate, family_of
+from mmpipe.models.known import KnownRows, content_key
 from mmpipe.models.padding import padding_id
 from mmpipe.models.reference import Reference
 from mmpipe.models.training import Training
 from mmpipe.models.transformer import Backend, TransformerShim, no_backprop, shim_of, transformer_model
+from mmpipe.runtime.ahead import ahead
 from mmpipe.runtime.device import Precision
 
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ def ImageToText(
 ) -> Model[list[ImageSource], list[Description]]:
     """A thinc model from images to texts about them, the same in any batch (sampling is not offered).
 
-    An image is a Pillow image, or a function without arguments that opens one, called when its turn comes.
+    An image is a Pillow image, or a function without arguments that opens one, called on a thread shortly before its
+    turn comes.
 
     name, revision, offline: see mmpipe.models.reference.Reference.
     device, precision: see mmpipe.runtime.device.place; "auto" means fp32. backend: "auto" or "torch".
@@ -118,25 +121,46 @@ def describe_each(model: Model, images: Iterable[ImageSource]) -> list[Descripti
     """A text, or the error of the image that could not be opened, prepared or written about, for each, in order.
 
     Each image is made into tensors on its own. Those of equal shapes go through the model together, wherever they
-    stand in the stream. Raises ModelError where no image is to blame.
+    stand in the stream; of equal tensors one. Raises ModelError where no image is to blame.
     """
     shim = shim_of(model)
     family = family_of(shim.checkpoint, model.attrs["prompt"])
     outcomes: dict[int, Description | MmpipeError] = {}
+    firsts: dict[bytes, int] = {}
+    twins: dict[int, int] = {}
+    keys: dict[int, bytes] = {}
+    known = _known(shim, model.attrs)
 
     def prepared() -> Iterator[tuple[int, Inputs]]:
-        for index, image in enumerate(images):
+        for index, opened in enumerate(ahead(_open, images)):
             try:
-                inputs = _prepare(family.inputs, image)
+                inputs = _prepare(family.inputs, opened())
             except RecordError as error:
                 outcomes[index] = error
+                continue
+            keys[index] = content_key(inputs)
+            first = firsts.setdefault(keys[index], index)
+            (row,) = known.get([keys[index]]) if first == index else (None,)
+            if first != index:
+                twins[index] = first
+            elif row is not None:
+                outcomes[index] = row
             else:
                 yield index, inputs
 
     for batch in _batches(prepared(), model.attrs["batch_images"]):
         indices, items = zip(*batch, strict=True)
-        outcomes |= dict(zip(indices, _describe_each(model, family, items), strict=True))
+        fresh = dict(zip(indices, _describe_each(model, family, items), strict=True))
+        told = {index: row for index, row in fresh.items() if isinstance(row, Description)}
+        known.put([keys[index] for index in told], list(told.values()))
+        outcomes |= fresh
+    outcomes |= {index: outcomes[first] for index, first in twins.items()}
     return [outcomes[index] for index in range(len(outcomes))]
+
+
+def _known(shim: TransformerShim, attrs: dict[str, Any]) -> KnownRows[Description]:
+    what = ["description", attrs["prompt"], attrs["generation"]]
+    return KnownRows(shim, what, lambda row: [row.text, row.score], lambda value: Description(*value))
 
 
 def loss(model: Model, images: Sequence[ImageSource], captions: Sequence[str]) -> Tensor:
@@ -165,9 +189,13 @@ def loss(model: Model, images: Sequence[ImageSource], captions: Sequence[str]) -
         )
 
 
+def _open(image: ImageSource) -> Image:
+    return image() if callable(image) else image
+
+
 def _prepare(prepare: Callable[[Image], Inputs], image: ImageSource) -> Inputs:
     """Raises RecordError where the image cannot be opened, or is of a shape that the model's processor refuses."""
-    opened = image() if callable(image) else image
+    opened = _open(image)
     try:
         return prepare(opened)
     except MmpipeError:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mmpipe.models.known import KnownRows, content_key, once_each
 from mmpipe.models.transformer import TransformerShim
 from mmpipe.models.windows import Reading, Window, model_max_tokens
 from mmpipe.runtime.batching import LENGTH_STEP, map_batches, padded_length
@@ -47,36 +48,33 @@ def map_windows(
     *,
     budget_tokens: int,
     max_tokens: int,
+    what: Any,
 ) -> list[Row]:
     """Apply `function(inputs)` to all windows batch by batch, without gradients; results in their order.
 
     Windows of equal tokens, as repeated texts have, are computed once and share a row, which is not to be changed.
 
     function: takes tensors of shape (n_windows, length) by name, `attention_mask` among them; one row a window.
+    what: see mmpipe.models.known.KnownRows.
     """
     filler = padding_id(shim.config)
-    places: list[int] = []
-    distinct: list[Window] = []
-    known: dict[Any, int] = {}
-    for window in windows:
-        place = known.setdefault(tuple(map(tuple, window.inputs.values())), len(distinct))
-        if place == len(distinct):
-            distinct.append(window)
-        places.append(place)
 
     def run(batch: list[Window], length: int) -> Sequence[Row]:
         with torch.inference_mode():
             return function(collate(batch, length, filler or 0, shim.placement.device))
 
-    rows = map_batches(
-        run,
-        distinct,
-        [len(window) for window in distinct],
-        budget_tokens=0 if filler is None else budget_tokens,
-        max_tokens=max_tokens,
-        step=1 if filler is None else LENGTH_STEP,
-    )
-    return [rows[place] for place in places]
+    def compute(distinct: list[Window]) -> list[Row]:
+        return map_batches(
+            run,
+            distinct,
+            [len(window) for window in distinct],
+            budget_tokens=0 if filler is None else budget_tokens,
+            max_tokens=max_tokens,
+            step=1 if filler is None else LENGTH_STEP,
+        )
+
+    keys = [content_key(window.inputs) for window in windows]
+    return once_each(compute, windows, keys, KnownRows(shim, what))
 
 
 def map_readings(
@@ -86,10 +84,11 @@ def map_readings(
     *,
     budget_tokens: int,
     max_tokens: int,
+    what: Any,
 ) -> list[list[Row]]:
     """As `map_windows`, over the windows of all readings together: the rows of each reading, in its order."""
     windows = [window for reading in readings for window in reading.windows]
-    rows = iter(map_windows(function, windows, shim, budget_tokens=budget_tokens, max_tokens=max_tokens))
+    rows = iter(map_windows(function, windows, shim, budget_tokens=budget_tokens, max_tokens=max_tokens, what=what))
     return [[next(rows) for _ in reading.windows] for reading in readings]
 
 

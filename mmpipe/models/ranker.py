@@ -182,7 +182,7 @@ def _embed(shim: TransformerShim, readings: list[Reading], *, budget_tokens: int
     def run(inputs: dict[str, torch.Tensor]) -> np.ndarray:
         return _pooled(shim.module, inputs).cpu().numpy()
 
-    rows = map_readings(run, readings, shim, budget_tokens=budget_tokens, max_tokens=max_tokens)
+    rows = map_readings(run, readings, shim, budget_tokens=budget_tokens, max_tokens=max_tokens, what="mean")
     vectors = np.zeros((len(readings), shim.config.hidden_size), dtype=np.float32)
     for index, (reading, of_reading) in enumerate(zip(readings, rows, strict=True)):
         if of_reading:

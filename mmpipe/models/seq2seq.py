@@ -100,7 +100,9 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Genera
         with TOKENIZER_LOCK:
             return [text.strip() for text in shim.tokenizer.batch_decode(ids.cpu(), skip_special_tokens=True)]
 
-    rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size)
+    rows = map_readings(
+        run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size, what=["written", attrs["generation"]]
+    )
     texts = (" ".join(part for part in parts if part) for parts in rows)
     return [Generation(text, reading.coverage) for text, reading in zip(texts, readings, strict=True)], no_backprop
 

@@ -87,7 +87,9 @@ def forward(model: Model, pairs: list[tuple[str, str]], is_train: bool) -> tuple
     outputs = []
     for group in groups(pairs):
         readings, size = _read(model, group)
-        rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size)
+        rows = map_readings(
+            run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size, what="start and end"
+        )
         for (_, context), reading, of_reading in zip(group, readings, rows, strict=True):
             windows = [_logits(reading, *both) for both in zip(reading.windows, of_reading, strict=True)]
             outputs.append(SpanLogits(context, reading.pieces, tuple(windows), reading.coverage))

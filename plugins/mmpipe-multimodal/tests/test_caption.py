@@ -213,7 +213,7 @@ def test_a_file_that_is_no_image_fails_its_record_alone(checkpoint: str, corpus:
     [(pipe, record, error)] = failed
     assert (pipe, record) == ("caption", "faulty")
     assert isinstance(error, mmpipe.RecordError) and said in str(error) and "record 'faulty'" in str(error)
-    assert n_written == 10, "no image is captioned twice because another is at fault"
+    assert n_written == 8, "no image is captioned twice, because another is at fault or because it stands twice"
     with pytest.raises(mmpipe.RecordError, match=said):
         load(checkpoint)(docs_of(nlp, corpus, [records[-2]])[0])
 

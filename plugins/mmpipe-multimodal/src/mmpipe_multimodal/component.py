@@ -141,7 +141,7 @@ class Caption(TransformerPipe):
         return found
 
     def _images(self, docs: Sequence[Doc]) -> Iterator[Callable[[], Image]]:
-        """A function for each image of all documents that opens it, when the model comes to it."""
+        """A function for each image of all documents that opens it, shortly before the model comes to it."""
         policy = self.media_policy
         for doc in docs:
             for reference in media_of(doc):
