@@ -30,7 +30,8 @@ from mmpipe.models.transformer import has_shim, shim_of
 from mmpipe.plugins import get_plugins
 
 _MODEL_FOLDER, _THINC_FILE, _CALIBRATION = "model", "thinc.msgpack", "calibration.json"
-_OPENING = frozenset("\"'“‘«‹„([{")
+_OPENING = frozenset("\"'“‘«‹„([{「『（《〈【")
+_ENDS_UNSPACED = frozenset("。！？…｡")
 
 
 class TransformerPipe(LearningPipe):
@@ -223,9 +224,12 @@ def sentences(doc: Doc) -> list[Span]:
 
 
 def _opens(token: Token) -> bool:
-    """Whether a token is a mark that belongs to the word behind it, going by the spaces around it."""
+    """Whether a token is a mark that belongs to the word behind it, going by the spaces around it, or by the end of a
+    Chinese or Japanese sentence right before it."""
     is_mark = token.text in _OPENING and not token.whitespace_ and token.i + 1 < len(token.doc)
-    return is_mark and bool(token.nbor(-1).whitespace_ or token.nbor(-1).is_space)
+    before = token.nbor(-1) if is_mark else token
+    is_unspaced = before.text[-1] in _ENDS_UNSPACED and token.text not in "\"'"  # Straight ones close there.
+    return is_mark and bool(before.whitespace_ or before.is_space or is_unspaced)
 
 
 def ensure_sentences(nlp: Language, name: str) -> None:
