@@ -37,7 +37,11 @@ test-transformers5: $(VENV5)/.installed
 	MMPIPE_DATA=$(DATA) $(VENV5)/bin/python -m pytest
 
 bench: $(VENV)/.installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/exactness.py
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/run_cost.py
 
 wheels: $(VENV)/.installed

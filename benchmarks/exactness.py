@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
-
 import torch
 import transformers
+from ours import loaded, saved
 from texts import CORPORA
-from throughput import loaded, saved
 
 import mmpipe
 

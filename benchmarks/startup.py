@@ -15,8 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ours import saved
 from race import Way, race
-from throughput import saved
 
 TEXT = "The soup was cold."
 THEIRS = """

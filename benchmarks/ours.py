@@ -1,0 +1,39 @@
+"""Our side of a benchmark: pipelines of one component, and the shipped models as plain Hugging Face folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+
+import mmpipe
+import mmpipe.models.grid_encoder
+
+BATCH_SIZES = (1, 8, 32)
+"""Those that `pipeline()` is timed at."""
+
+
+def loaded(factory: str, folder: str | None = None, **options: Any) -> Any:
+    """A pipeline of one component of ours, on the shipped model or that of a folder."""
+    model = {"device": "cpu", **({"name": folder} if folder else {}), **options.pop("model", {})}
+    own = {"factory": factory, "model": model, **options}
+    names = ["sentencizer", "ours"] if factory == "mmpipe_summariser" else ["ours"]
+    parts = {"sentencizer": {"factory": "sentencizer"}} if len(names) > 1 else {}
+    return mmpipe.load({"nlp": {"lang": "en", "pipeline": names}, "components": {**parts, "ours": own}})
+
+
+def saved(factory: str, folder: Path) -> str:
+    """The shipped model of a component as a plain Hugging Face folder."""
+    nlp = loaded(factory)
+    nlp.get_pipe("ours").to_disk(folder)
+    return str(folder / "model")
+
+
+def precisions() -> tuple[str, ...]:
+    """Those to time: fp32, and what `auto` chooses where that is another."""
+    from mmpipe.runtime.device import place
+
+    chosen = place("cpu").precision
+    return ("fp32",) if chosen == "fp32" else ("fp32", chosen)

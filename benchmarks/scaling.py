@@ -1,0 +1,135 @@
+"""How the rate of a classifier changes with the number of documents, their length, the components and the workers, and
+what share of the machine's own matrix products it reaches.
+
+    python benchmarks/scaling.py [documents] [length] [components] [workers] [peak]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from ours import loaded, precisions
+from texts import mixed_texts
+
+import mmpipe
+from mmpipe.models.transformer import shim_of
+from mmpipe.runtime.device import DTYPES
+
+SHORT = {"median_words": 12.0, "spread": 0.4}
+
+
+def rate(nlp: Any, texts: list[str]) -> float:
+    """Documents a second, after one window to warm up."""
+    list(nlp.pipe(texts[:64], batch_size=64))
+    began = time.perf_counter()
+    for _ in nlp.pipe(texts, batch_size=256):
+        pass
+    return len(texts) / (time.perf_counter() - began)
+
+
+def table(title: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
+    print(f"\n## {title}\n\n| {columns} |\n|{'---|' * len(rows[0])}")
+    for row in rows:
+        print(f"| {' | '.join(map(str, row))} |")
+
+
+def documents() -> None:
+    nlp, rows = loaded("mmpipe_sentiment"), []
+    for n in (100, 1000, 10_000):
+        rows.append((f"{n:,}", f"{rate(nlp, mixed_texts(n, **SHORT)):.1f}"))
+    table("number of documents, of about 12 words", "documents | documents a second", rows)
+
+
+def length() -> None:
+    nlp, rows = loaded("mmpipe_sentiment"), []
+    for n_words in (10, 30, 100, 300):
+        texts = mixed_texts(max(2000 // n_words, 20), median_words=n_words, spread=0.0)
+        n_tokens = sum(len(ids) for ids in shim_of(nlp.get_pipe("ours").model).tokenizer(texts)["input_ids"])
+        found = rate(nlp, texts)
+        rows.append((n_words, f"{found:.1f}", f"{found * n_tokens / len(texts):,.0f}"))
+    table("length of the texts", "words | documents a second | tokens a second", rows)
+
+
+def components() -> None:
+    texts, rows = mixed_texts(300, **SHORT), []
+    for n in (1, 2, 4):
+        names = [f"part{number}" for number in range(n)]
+        parts = {name: {"factory": "mmpipe_sentiment", "field": name, "cats_prefix": name} for name in names}
+        nlp = mmpipe.load({"nlp": {"lang": "en", "pipeline": names}, "components": parts})
+        rows.append((n, f"{rate(nlp, texts):.1f}"))
+    table("number of classifiers, on the same weights", "components | documents a second", rows)
+
+
+def workers() -> None:
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name, "in.jsonl")
+        source.write_text("".join(json.dumps({"text": text}) + "\n" for text in mixed_texts(3000, **SHORT)), "utf-8")
+        for n in (0, 1, 2):
+            command = ["run", "sentiment", str(source), "-o", f"{name}/out{n}", "--workers", str(n)]
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "mmpipe", *command], check=True, capture_output=True)
+            rows.append((n, f"{3000 / (time.perf_counter() - began):.1f}"))
+    table("workers of `mmpipe run`, 3,000 documents, starting included", "workers | documents a second", rows)
+
+
+def peak() -> None:
+    """A classifier at 128 tokens beside matrix products of the shapes that it multiplies most."""
+    rows = []
+    for precision in precisions():
+        nlp = loaded("mmpipe_sentiment", model={"precision": precision})
+        shim = shim_of(nlp.get_pipe("ours").model)
+        module, n_tokens, config = shim.module, 16 * 128, shim.config
+        inputs = {"input_ids": torch.randint(1000, 20_000, (16, 128)), "attention_mask": torch.ones(16, 128).long()}
+        a = torch.randn(n_tokens, config.hidden_size).to(DTYPES[precision])
+        b = torch.randn(config.hidden_size, config.intermediate_size).to(DTYPES[precision])
+        with torch.inference_mode():
+            best = 2 * n_tokens * b.numel() / seconds(lambda a=a, b=b: a @ b)
+            took = seconds(lambda module=module, inputs=inputs: module(**inputs))
+        width, inner, n_layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+        # Per token and layer: four projections, two of the feed-forward part, scores and their sums over 128 tokens.
+        work = 2 * n_tokens * n_layers * (4 * width**2 + 2 * width * inner + 2 * 128 * width)
+        shown = (f"{best / 1e9:.0f}", f"{work / took / 1e9:.0f}", f"{work / took / best:.0%}")
+        rows.append((precision, *shown))
+    table(
+        "share of the matrix-product peak, 16 texts of 128 tokens", "precision | peak, GFLOP/s | reached | share", rows
+    )
+
+
+def seconds(do: Callable[[], Any]) -> float:
+    """The least of several, each long enough to be timed."""
+    do()
+    found = []
+    for _ in range(7):
+        began, n = time.perf_counter(), 0
+        while time.perf_counter() - began < 0.3:
+            do()
+            n += 1
+        found.append((time.perf_counter() - began) / n)
+    return min(found)
+
+
+TABLES = {one.__name__: one for one in (documents, length, components, workers, peak)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}; all by default")
+    wanted = parser.parse_args().tables or list(TABLES)
+    if unknown := set(wanted) - set(TABLES):
+        parser.error(f"no table {', '.join(sorted(unknown))}")
+    for name in wanted:
+        TABLES[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One file a kind of work: each prints a table of its ways."""

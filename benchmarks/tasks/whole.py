@@ -1,0 +1,79 @@
+"""The four-component pipeline over corpora/, beside a `pipeline()` for each of its models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import spacy
+import transformers
+from ours import BATCH_SIZES, saved
+from race import Way, compare, share
+from texts import CORPORA
+
+import mmpipe
+
+FILES = ("gallery/gallery", "questions/questions", "articles/articles", "reviews/reviews")
+
+
+def records(n: int) -> list[dict[str, Any]]:
+    """The records of corpora/ over and over, each text with a number of its own, so that none is the same twice."""
+    known = [
+        {**json.loads(line), "root": str(CORPORA / name.partition("/")[0])}
+        for name in FILES
+        for line in (CORPORA / f"{name}.jsonl").open(encoding="utf-8")
+    ]
+    found = []
+    for number in range(n):
+        record = dict(known[number % len(known)])
+        if record.get("text"):
+            record["text"] += f" Number {number}."
+        found.append(record)
+    return found
+
+
+def whole(folder: Path, rounds: int, n: int) -> None:
+    """Captions, summaries, answers and sentiment of all records. `pipeline()` has no extractive summaries: its side
+    encodes the same sentences, which is the model's part of them."""
+    rows, nlp = records(n), mmpipe.load(CORPORA / "pipeline.cfg")
+    kinds = {"sentiment": "text-classification", "qa": "question-answering", "caption": "image-to-text"}
+    pipes = {
+        name: transformers.pipeline(kind, model=saved(f"mmpipe_{name}", folder / name), device="cpu")
+        for name, kind in kinds.items()
+    }
+    encoder = transformers.pipeline(
+        "feature-extraction", model=saved("mmpipe_summariser", folder / "summary"), device="cpu"
+    )
+    splitter = spacy.blank("en")
+    splitter.add_pipe("sentencizer")
+
+    def ours() -> list[str]:
+        docs = (mmpipe.make_doc(nlp, row, root=row["root"]) for row in rows)
+        return [doc._.sentiment["label"] for doc in nlp.pipe(docs, batch_size=256)]
+
+    def theirs(size: int) -> list[str]:
+        paths = [str(Path(row["root"], row["image"])) for row in rows if row.get("image")]
+        captions = iter(one[0]["generated_text"] for one in pipes["caption"](paths, batch_size=size))
+        texts = [row.get("text") or next(captions) for row in rows]
+        asked = [
+            {"question": question, "context": text}
+            for row, text in zip(rows, texts, strict=True)
+            for question in row.get("questions") or ([row["question"]] if row.get("question") else [])
+        ]
+        if asked:
+            pipes["qa"](asked, batch_size=size)
+        sentences = [str(sent) for doc in splitter.pipe(texts) for sent in doc.sents]
+        for _ in encoder(sentences, batch_size=size, truncation=True):
+            pass
+        return [one["label"] for one in pipes["sentiment"](texts, batch_size=size, truncation=True)]
+
+    others = [Way(f"four pipeline(), batch size {size}", lambda size=size: theirs(size)) for size in BATCH_SIZES]
+    compare(
+        f"whole: {n} records of corpora/, four components",
+        others,
+        [Way("mmpipe, auto", ours)],
+        n,
+        rounds,
+        lambda way: f"{share(way.outputs, others[0].outputs):.1%} of labels",
+    )
