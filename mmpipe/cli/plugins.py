@@ -10,7 +10,9 @@ import typer
 
 from mmpipe.plugins import Plugin, get_plugins
 
-app = typer.Typer(help="Plugins and what they provide.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Plugins and what they provide.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 @app.callback()
