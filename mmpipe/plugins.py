@@ -9,14 +9,19 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Mapping
+from typing import Any
 
+from mmpipe import hookspecs
 from mmpipe.installed import InstalledEntryPoint, canonicalize_name, installed_entry_points
 from mmpipe.names import resolve
 from mmpipe.registry import GROUP, Plugin, PluginRegistry
 
 
 def discover(
-    found: Iterable[InstalledEntryPoint] | None = None, environ: Mapping[str, str] | None = None
+    found: Iterable[InstalledEntryPoint] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    contract: Any = hookspecs,
 ) -> PluginRegistry:
     """Load the plugins of this environment into a fresh registry.
 
@@ -24,13 +29,14 @@ def discover(
     environ: where MMPIPE_PLUGINS (unset: all; empty: none; a comma-separated list: only those),
         MMPIPE_BLOCK_PLUGINS and MMPIPE_STRICT_PLUGINS are read. Names are those of distributions or entry
         points; who is left out is decided before anything is imported.
+    contract: the module of hook specifications.
     Raises PluginError for any fault when MMPIPE_STRICT_PLUGINS=1.
     """
     environ = os.environ if environ is None else environ
     allowed = environ.get("MMPIPE_PLUGINS")
     wanted = None if allowed is None else set(_listed(allowed))
     blocked = set(_listed(environ.get("MMPIPE_BLOCK_PLUGINS", "")))
-    registry = PluginRegistry(builtin=resolve("mmpipe.builtin"))
+    registry = PluginRegistry(resolve("mmpipe.builtin"), contract)
     seen: set[str] = set()
     for entry_point in sorted(installed_entry_points(GROUP) if found is None else found, key=_order):
         plugin = _described(entry_point)
