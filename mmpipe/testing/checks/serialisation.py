@@ -16,13 +16,15 @@ from mmpipe.testing.contract import Check, Problem, check
 
 _PLAIN = "keep plain JSON data in doc._, and nothing that only this process knows"
 _SAVE = "save in to_disk and to_bytes all that a result depends on, and load it in from_disk and from_bytes"
+_N_DOCS = 10
+"""Documents that make the way: to pickle one is to pickle its vocabulary."""
 # spaCy's DocBin leaves these out, whoever wrote them.
 _NOT_IN_DOCBIN = frozenset({"doc.tensor", "token.norm"})
 
 
 def _round_trip(subject: Subject, copy: Callable[[Doc], Doc], how: str, left_out: frozenset) -> Iterator[Problem]:
     told_of = set()
-    for passage in subject.good():
+    for passage in subject.good()[:_N_DOCS]:
         try:
             found = snapshot(copy(passage.doc))
         except Exception as error:
