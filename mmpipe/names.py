@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|\\\\|//|file:")
 
 

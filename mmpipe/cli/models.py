@@ -13,7 +13,9 @@ from mmpipe.plugins import get_plugins
 
 _BACKBONE = "sentence-transformers/all-MiniLM-L6-v2"
 
-app = typer.Typer(help="Models: what plugins ship, fetching, locking, packing.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Models: what plugins ship, fetching, locking, packing.", no_args_is_help=True, pretty_exceptions_enable=False
+)
 
 
 @app.callback()

@@ -68,7 +68,9 @@ class Trust:
             for index, item in enumerate(value):
                 yield from self.faults(item, f"{place}.{index}", key)
         elif key in ("allow_urls", "fetch") and value:
-            yield Fault(place, "a stranger's config may not turn on the network", "set it to false, or make it your own")
+            yield Fault(
+                place, "a stranger's config may not turn on the network", "set it to false, or make it your own"
+            )
         elif isinstance(value, str) and self._leads_outside(value, key):
             yield Fault(place, f"{value[:80]!r} lies outside the folders that a stranger's config may name", _MEND)
 

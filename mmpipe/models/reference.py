@@ -128,7 +128,9 @@ class Reference:
         from huggingface_hub import snapshot_download
 
         wanted = [*FILES, *_CARD]
-        return Path(snapshot_download(self.name, revision=self.revision, allow_patterns=wanted, local_files_only=is_local))
+        return Path(
+            snapshot_download(self.name, revision=self.revision, allow_patterns=wanted, local_files_only=is_local)
+        )
 
     @property
     def _to_fetch(self) -> str:

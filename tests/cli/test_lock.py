@@ -50,7 +50,9 @@ def hub(model: Path) -> Iterator[str]:
         def answer(self, has_body: bool) -> None:
             if self.path.startswith("/api/models/someone/tone"):
                 siblings = [{"rfilename": name} for name in files]
-                body = json.dumps({"id": "someone/tone", "sha": COMMIT, "siblings": siblings, "private": False}).encode()
+                body = json.dumps(
+                    {"id": "someone/tone", "sha": COMMIT, "siblings": siblings, "private": False}
+                ).encode()
                 name = ""
             else:
                 name = self.path.partition("?")[0].rpartition("/")[2]
@@ -152,7 +154,9 @@ def run(mmpipe: Callable, model: Path, tmp_path: Path) -> Callable[[], Any]:
 
     def call(*more: str) -> Any:
         out = tmp_path / "out.jsonl"
-        done = mmpipe("run", tmp_path / "p.json", tmp_path / "in.jsonl", "-o", out, "--locked", tmp_path / "lock.json", *more)
+        done = mmpipe(
+            "run", tmp_path / "p.json", tmp_path / "in.jsonl", "-o", out, "--locked", tmp_path / "lock.json", *more
+        )
         assert out.exists() == (done.code == 0)
         out.unlink(missing_ok=True)
         return done

@@ -14,11 +14,13 @@ NINE = range(9)
 ALIASES = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{i + 1}: &a{i + 1} [{','.join([f'*a{i}'] * 9)}]\n" for i in NINE)
 MERGES = "a0: &a0 {k: 1}\n" + "".join(f"a{i + 1}: &a{i + 1} {{<<: [{','.join([f'*a{i}'] * 9)}]}}\n" for i in NINE)
 HEAD = '[nlp]\nlang = "en"\n'
-STRINGS = HEAD + '[variables]\na0 = "xxxxxxxxxx"\n' + "".join(
-    f'a{i + 1} = "{f"${{variables.a{i}}}" * 10}"\n' for i in NINE
+STRINGS = (
+    HEAD + '[variables]\na0 = "xxxxxxxxxx"\n' + "".join(f'a{i + 1} = "{f"${{variables.a{i}}}" * 10}"\n' for i in NINE)
 )
-SECTIONS = HEAD + '[variables]\n[variables.a0]\nx = "y"\n' + "".join(
-    f"[variables.a{i + 1}]\n" + "".join(f"k{j} = ${{variables.a{i}}}\n" for j in NINE) for i in NINE
+SECTIONS = (
+    HEAD
+    + '[variables]\n[variables.a0]\nx = "y"\n'
+    + "".join(f"[variables.a{i + 1}]\n" + "".join(f"k{j} = ${{variables.a{i}}}\n" for j in NINE) for i in NINE)
 )
 BOMBS: dict[str, str] = {
     "aliases.yaml": ALIASES,
@@ -37,7 +39,7 @@ BOMBS: dict[str, str] = {
     "float.json": '{"nlp": {"lang": "en", "batch_size": 1e999}}',
     "sixty.yaml": "nlp: {batch_size: " + "1:" * 20_000 + "1}",
     "long.json": '{"nlp": {"lang": "' + "x" * 300_000 + '"}}',
-    "list.json": '{"nlp": {"pipeline": [' + ",".join(['1'] * 110_000) + "]}}",
+    "list.json": '{"nlp": {"pipeline": [' + ",".join(["1"] * 110_000) + "]}}",
 }
 
 
@@ -80,6 +82,9 @@ def test_yaml_makes_no_objects(tag: str, tried: Callable, home: Path) -> None:
 
 def test_half_as_large_is_read(tried: Callable, home: Path) -> None:
     """The limits are far from what a pipeline needs."""
-    tree = {"nlp": {"lang": "en"}, "variables": {f"v{i}": "x" * 40 for i in range(3_000)} | {"all": "${variables.v0}" * 99}}
+    tree = {
+        "nlp": {"lang": "en"},
+        "variables": {f"v{i}": "x" * 40 for i in range(3_000)} | {"all": "${variables.v0}" * 99},
+    }
     (home / "p.json").write_text(json.dumps(tree))
     assert tried(home / "p.json").error is None

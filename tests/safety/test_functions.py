@@ -95,17 +95,24 @@ def test_a_pipeline_that_components_are_copied_from_is_held_to_the_same(tried: C
     import mmpipe
 
     mmpipe.load({"nlp": {"lang": "en", "pipeline": ["sentencizer"]}}).to_disk(home / "other")
-    tree = {"nlp": {"lang": "en", "pipeline": ["s"]}, "components": {"s": {"source": "other", "component": "sentencizer"}}}
+    tree = {
+        "nlp": {"lang": "en", "pipeline": ["s"]},
+        "components": {"s": {"source": "other", "component": "sentencizer"}},
+    }
     assert tried(tree).error is None
     config = (home / "other" / "config.cfg").read_text()
     evil = '[nlp.before_creation]\n@readers = "srsly.read_json.v1"\npath = "../secret/secret.json"\n\n[components]'
-    (home / "other" / "config.cfg").write_text(config.replace("before_creation = null\n", "").replace("[components]", evil, 1))
+    (home / "other" / "config.cfg").write_text(
+        config.replace("before_creation = null\n", "").replace("[components]", evil, 1)
+    )
     found = tried(tree)
     assert "components.s.source" in found.said and "nlp.before_creation" in found.said
     assert "copy from other pipelines" in tried(tree, untrusted=True).said
 
 
-@pytest.mark.parametrize("factory", ["os.system", "os:system", "canary_package", "canary_package:make", "builtins.eval"])
+@pytest.mark.parametrize(
+    "factory", ["os.system", "os:system", "canary_package", "canary_package:make", "builtins.eval"]
+)
 def test_a_factory_is_a_name_and_no_import_path(factory: str, tried: Callable, canary: Path) -> None:
     found = tried({"nlp": {"lang": "en", "pipeline": ["s"]}, "components": {"s": {"factory": factory}}})
     assert "no plugin and no spaCy component is called" in found.said
