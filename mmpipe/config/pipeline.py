@@ -63,6 +63,7 @@ def read_pipeline(
     *,
     untrusted: bool | None = None,
     is_training: bool = False,
+    beside: Path | None = None,
 ) -> Pipeline:
     """Read, override, complete and check a pipeline. Imports component modules, loads no weights.
 
@@ -70,6 +71,7 @@ def read_pipeline(
     overrides: dotted keys to values.
     untrusted: the config is a stranger's (see mmpipe.config.trust); None asks MMPIPE_UNTRUSTED.
     is_training: what its sections of training name will be carried out.
+    beside: the folder of the file that a tree was read from.
     Raises ConfigError where the source cannot be found or parsed at all; what is wrong inside is in `faults`.
     """
     # Making any Language registers spaCy's own factories and those of entry points.
@@ -78,17 +80,18 @@ def read_pipeline(
     tree = from_mapping(apply_overrides(tree, overrides or {}, where=where), where=where)
     config = interpolate(tree, where=where)
     _name_bare_factories(config, plugins)
-    beside = folder if folder is not None else Path(where).parent if isinstance(source, Path | str) else None
+    if beside is None and isinstance(source, Path | str):
+        beside = folder if folder is not None else Path(where).parent
     trust = Trust.of(untrusted, beside, overrides or {}, os.environ)
     faults = list(refusals(config, plugins, trust, is_training=is_training))
     if folder is not None and not trust.allows(folder):
         faults.append(Fault(where, "holds links that lead outside", "do not use it, or load it as your own"))
     stages = _complete(config, plugins)
-    if trust.is_stranger:
-        _forbid_network(config)
-    refused = {fault.where for fault in faults}
-    found = (*find_faults(config, plugins), *flow_faults(stages))
-    faults += [fault for fault in found if fault.where not in refused]
+    if not faults:
+        # What is refused is not even imported, as looking for other faults would.
+        if trust.is_stranger:
+            _forbid_network(config)
+        faults = [*find_faults(config, plugins), *flow_faults(stages)]
     return Pipeline(where, config, folder, tuple(faults), tuple(stages))
 
 

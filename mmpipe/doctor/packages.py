@@ -52,15 +52,24 @@ def check(environ: Mapping[str, str]) -> Iterator[Finding]:
             if root == "spacy-transformers" and name == "transformers":
                 mend += "   or: pip uninstall spacy-transformers (mmpipe runs without it)"
             yield Finding("packages", name, "error", what, mend)
-        if not faults:
+        if not faults and not _is_outdated(root, installed):
             yield Finding("packages", root, "ok", str(installed[root].version))
     for name in ("mmpipe", "spacy", "thinc", "torch", "transformers"):
         if name not in installed and not any(other == name for _, other in told):
             yield Finding("packages", name, "error", "is not installed", f"pip install {name}")
     for name, (least, why) in OUTDATED.items():
-        if name in installed and Version(installed[name].version) < Version(least):
+        if _is_outdated(name, installed):
             what = f"{name} {installed[name].version} is older than {least}: {why}"
             yield Finding("packages", name, "warning", what, f"pip install '{name}>={least}'")
+
+
+def _is_outdated(name: str, installed: Mapping[str, Distribution]) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return name in OUTDATED and name in installed and Version(installed[name].version) < Version(OUTDATED[name][0])
+    except InvalidVersion:
+        return False
 
 
 def _installed() -> dict[str, Distribution]:

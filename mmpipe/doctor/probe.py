@@ -67,9 +67,3 @@ def _signal(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def python() -> str:
-    """How the commands that mend call pip: with this very Python."""
-    name = os.path.basename(sys.executable or "python")
-    return f"{name} -m pip"

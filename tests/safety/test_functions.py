@@ -141,8 +141,10 @@ def test_functions_of_distributions_that_are_no_plugins(
     vars(point).update(dist=SimpleNamespace(name="Canary_Package"))
     real = list(registry.misc._get_entry_points())
     monkeypatch.setattr(registry.misc, "_get_entry_points", lambda: [point, *real])
-    tree = placed("nlp.before_creation", {"@misc": "canary.make.v1"})
-    assert "MMPIPE_FUNCTIONS" in tried(tree).said and not canary.exists()
+    for place in ("components.s.punct_chars", "nlp.before_creation"):
+        tree = placed(place, {"@misc": "canary.make.v1"})
+        for untrusted in (False, True):
+            assert "MMPIPE_FUNCTIONS" in tried(tree, untrusted=untrusted).said and not canary.exists()
     monkeypatch.setenv("MMPIPE_FUNCTIONS", "canary-package")
     assert not read_pipeline(tree, None, get_plugins()).faults
 
