@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import mimetypes
 import os
 import random
 import shutil
@@ -71,6 +72,8 @@ def fuzz(
     before = Path.cwd()
     try:
         os.chdir(sandbox)
+        tempfile.tempdir = str(sandbox)
+        mimetypes.init()  # Reads the system's lists, once.
         cases = Cases(sandbox / "seeds")
         while time.monotonic() < ends and (n_cases is None or n_cases > sum(counts.values()) - counts["findings"]):
             chance = random.Random(seed)
@@ -104,6 +107,7 @@ def fuzz(
             seed += 1
     finally:
         os.chdir(before)
+        tempfile.tempdir = None
         shutil.rmtree(sandbox, ignore_errors=True)
     return counts
 
