@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,17 +41,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def warm() -> None:
+    """What spaCy does at its first use is not the config's doing."""
+    import mmpipe
+
+    mmpipe.load({"nlp": {"lang": "en"}})
+
+
 @pytest.fixture
-def tried(home: Path) -> Iterator[Callable[..., Outcome]]:
+def tried(home: Path, warm: None) -> Callable[..., Outcome]:
     """`tried(config, **options)`: load it, weights too, under watch. Any error but an MmpipeError gets out.
 
     The secret is never read and nothing is run, fetched or unpickled; the test says what else must hold.
     """
     import mmpipe
-    from mmpipe.plugins import get_plugins
-
-    get_plugins()
-    mmpipe.load({"nlp": {"lang": "en"}})  # What spaCy does at its first use is not the config's doing.
 
     def load(source: Any, *, text: str | None = None, **options: Any) -> Outcome:
         found = Outcome()
@@ -68,7 +72,7 @@ def tried(home: Path) -> Iterator[Callable[..., Outcome]]:
         assert SECRET not in found.said
         return found
 
-    yield load
+    return load
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def test_no_setting_lets_a_checkpoint_run_its_code(key: str, tried: Callable, ca
 
 def test_every_pure_function_that_the_shipped_pipelines_use_is_allowed(tried: Callable, home: Path) -> None:
     """spaCy's own default components, each built from its defaults."""
-    names = ["tok2vec", "tagger", "parser", "ner", "textcat", "spancat", "span_finder", "entity_linker", "lemmatizer"]
+    names = ["tok2vec", "tagger", "parser", "ner", "textcat", "spancat", "entity_linker", "lemmatizer"]
     tree = {"nlp": {"lang": "en", "pipeline": [*names, "mmpipe_sentiment"]}}
     plugins = get_plugins()
     assert not read_pipeline(tree, None, plugins, is_training=True).faults
