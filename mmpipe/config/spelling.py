@@ -87,6 +87,7 @@ def interpolate(tree: Tree, *, where: str) -> Tree:
     try:
         check_expansion(tree, where)
         filled = Config(tree).interpolate()
+        has_more = "${" in json.dumps(filled)  # ValueError for a section that has come to hold itself.
     except (ValueError, RecursionError, ConfigParserError, ConfigValidationError) as error:
         raise ConfigError(
             f"a ${{...}} reference cannot be filled in: {_said(error)}",
@@ -94,7 +95,7 @@ def interpolate(tree: Tree, *, where: str) -> Tree:
             next_step="refer to a key that is there, as ${section.key}, and not in a circle",
         ) from None
     # spaCy fills in again what it finds, after everything here has been checked.
-    if "${" in json.dumps(filled):
+    if has_more:
         raise ConfigError(
             "a ${...} reference comes out of filling in another",
             where=where,
