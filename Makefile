@@ -1,5 +1,6 @@
 # make run    set up and process the corpora
 # make test   set up and run all checks
+# make fuzz   set up and try mutated configs, records and images for FUZZ_SECONDS (3600)
 # make bench  set up and time mmpipe beside what else there is
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ DATA := $(wildcard ../shared/data)
 export TOKENIZERS_PARALLELISM = false
 export HF_HUB_OFFLINE = 1
 
-.PHONY: run test test-transformers5 check bench wheels clean
+.PHONY: run test test-transformers5 check fuzz bench wheels clean
 
 CORPORA := gallery/gallery gallery/albums questions/questions articles/articles reviews/reviews
 
@@ -35,6 +36,10 @@ check: $(VENV)/.installed
 # Ray, too: what needs it is skipped.
 test-transformers5: $(VENV5)/.installed
 	MMPIPE_DATA=$(DATA) $(VENV5)/bin/python -m pytest
+
+# What it finds stands in out/fuzz, each with its seed and input.
+fuzz: $(VENV)/.installed
+	$(BIN)/python scripts/fuzz --seconds $${FUZZ_SECONDS:-3600} $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"

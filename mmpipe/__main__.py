@@ -1,5 +1,5 @@
 """`python -m mmpipe` is `mmpipe`."""
 
-from mmpipe.cli.main import main
+from mmpipe.cli.start import main
 
 main()

@@ -74,5 +74,6 @@ def mmpipe_commands() -> Iterable[CommandSpec]:
     yield CommandSpec("config", "mmpipe.cli.config:config", "Print a pipeline with every default filled in.")
     yield CommandSpec("show", "mmpipe.cli.show:show", "Show results on the terminal.")
     yield CommandSpec("plugins", "mmpipe.cli.plugins:app", "Plugins and what they provide.")
-    yield CommandSpec("models", "mmpipe.cli.models:app", "Shipped models, their sizes and licences.")
+    yield CommandSpec("models", "mmpipe.cli.models:app", "Shipped models and licences; fetch and lock models.")
+    yield CommandSpec("doctor", "mmpipe.cli.doctor:doctor", "Check the installation, say what mends it.")
     yield CommandSpec("info", "mmpipe.cli.info:info", "Versions, devices, and the precision chosen.")

@@ -178,7 +178,10 @@ class TransformerPipe(LearningPipe):
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> TransformerPipe:
         """As `from_disk`. The weights lie in a temporary folder for as long as this component lives."""
         self._folder = tempfile.TemporaryDirectory(prefix="mmpipe-")
-        for name, content in srsly.msgpack_loads(data).items():
+        files = srsly.msgpack_loads(data)
+        if not isinstance(files, dict) or not all(isinstance(n, str) and type(c) is bytes for n, c in files.items()):
+            raise ModelError("the bytes hold no files", next_step="make them with `to_bytes`")
+        for name, content in files.items():
             file = Path(self._folder.name) / name
             if not file.resolve().is_relative_to(Path(self._folder.name).resolve()):
                 raise ModelError(f"the bytes hold a file {name!r} outside their folder", next_step="do not trust them")

@@ -35,6 +35,7 @@ def load(
     *,
     device: str | None = None,
     weights: bool = True,
+    untrusted: bool | None = None,
 ) -> Language:
     """A plain `spacy.language.Language` from a declared pipeline.
 
@@ -43,12 +44,14 @@ def load(
     overrides: dotted keys, such as `{"components.sentiment.model.device": "cpu"}`.
     device: set on every model that names none of its own.
     weights: load the weights now; otherwise each component does so when it is first used.
+    untrusted: the config is a stranger's: it may name no file outside its own folder, the working folder and those
+        in MMPIPE_ROOTS, and fetch nothing. None asks MMPIPE_UNTRUSTED. Code it cannot run in either case.
     Raises ConfigError with every fault of the config, before any weights are loaded; PluginError where a plugin
     that is needed failed; ModelError where weights cannot be found or used.
     """
     plugins = get_plugins()
     with spacy_entry_points(plugins):
-        pipeline = read_pipeline(source, overrides, plugins)
+        pipeline = read_pipeline(source, overrides, plugins, untrusted=untrusted)
         pipeline.raise_faults()
         nlp = build(pipeline, device=device)
     if weights:

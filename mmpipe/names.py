@@ -1,11 +1,19 @@
-"""Names: the nearest right one to a wrong one, and the code that a name in a spec stands for."""
+"""Names: the nearest right one to a wrong one, the code that a name in a spec stands for, and addresses."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from collections.abc import Iterable
 from typing import Any
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|\\\\|//|file:")
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is a URL or a share of another machine (two slashes, then its host), which is no place here."""
+    return bool(_ADDRESS.match(name))
 
 
 def nearest(wrong: str, known: Iterable[str], *, listing: str = "allowed") -> str:

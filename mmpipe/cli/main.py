@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Annotated, Any
 
@@ -61,6 +62,9 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def root(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and debug logs.")] = False,
+    untrusted: Annotated[
+        bool, typer.Option("--untrusted", help="The pipeline is a stranger's: no network, no files but beside it.")
+    ] = False,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -73,9 +77,16 @@ def root(
 
 
 def main() -> None:
-    """Run the command line. Errors become a message and an exit code; `--debug`, anywhere, shows the traceback."""
+    """Run the command line. Errors become a message and an exit code.
+
+    `--debug`, anywhere, shows the traceback; `--untrusted`, anywhere, sets MMPIPE_UNTRUSTED.
+    """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     is_debug = len(arguments) < len(sys.argv) - 1
+    if "--untrusted" in arguments:
+        arguments.remove("--untrusted")
+        # For worker processes, and for what is imported later and reads it once.
+        os.environ.update(MMPIPE_UNTRUSTED="1", HF_HUB_OFFLINE="1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""`mmpipe models list`, `mmpipe models pack`"""
+"""`mmpipe models list`, `mmpipe models pack`, `mmpipe models fetch`"""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ from typing import Annotated, Any
 
 import typer
 
+from mmpipe.cli.fetch import fetch
 from mmpipe.plugins import get_plugins
 
 _BACKBONE = "sentence-transformers/all-MiniLM-L6-v2"
 
 app = typer.Typer(
-    help="The models that plugins ship.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    help="Models: what plugins ship, fetching, locking, packing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 
 @app.callback()
 def models() -> None:
-    """The models that plugins ship."""
+    """Models: what plugins ship, fetching, locking, packing."""
+
+
+app.command("fetch")(fetch)
 
 
 @app.command("list")

@@ -73,6 +73,9 @@ def run(
         ),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, and replace an older output.")] = False,
+    locked: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Refuse models other than those in this lock; see models fetch.")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", "-F", help="Go on with another config, input, plugin or model; put on record.")
     ] = False,
@@ -88,6 +91,8 @@ def run(
     inputs, overrides = split_overrides(inputs)
     if not inputs:
         raise typer.BadParameter("name at least one INPUT")
+    if locked is not None:
+        os.environ["MMPIPE_LOCKED"] = str(locked.absolute())  # For worker processes, too.
     from mmpipe.corpus.formats import USUAL, ending_of
     from mmpipe.corpus.joined import errors_path, join, layout_beside
     from mmpipe.corpus.layout import Layout

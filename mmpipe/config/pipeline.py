@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +12,15 @@ from typing import Any
 
 from confection import Config
 from spacy.language import Language
+from spacy.util import registry
 
 from mmpipe.config.arguments import shortened
 from mmpipe.config.dataflow import Stage, flow_faults
+from mmpipe.config.functions import refusals
 from mmpipe.config.overrides import apply_overrides
 from mmpipe.config.schema import component_factory, find_faults, known_factories, language_class
 from mmpipe.config.spelling import SPELLINGS, from_mapping, interpolate, read_file
+from mmpipe.config.trust import Trust
 from mmpipe.errors import ConfigError, Fault, PluginError
 from mmpipe.names import nearest
 from mmpipe.plugins import PluginRegistry
@@ -51,11 +56,22 @@ class Pipeline:
         raise ConfigError(f"{count} fault{'s' * (count > 1)} in the config", where=self.where, faults=self.faults)
 
 
-def read_pipeline(source: Source, overrides: Mapping[str, Any] | None, plugins: PluginRegistry) -> Pipeline:
+def read_pipeline(
+    source: Source,
+    overrides: Mapping[str, Any] | None,
+    plugins: PluginRegistry,
+    *,
+    untrusted: bool | None = None,
+    is_training: bool = False,
+    beside: Path | None = None,
+) -> Pipeline:
     """Read, override, complete and check a pipeline. Imports component modules, loads no weights.
 
     source: a config file, a saved pipeline's folder, the name of a plugin's pipeline, or a tree.
     overrides: dotted keys to values.
+    untrusted: the config is a stranger's (see mmpipe.config.trust); None asks MMPIPE_UNTRUSTED.
+    is_training: what its sections of training name will be carried out.
+    beside: the folder of the file that a tree was read from.
     Raises ConfigError where the source cannot be found or parsed at all; what is wrong inside is in `faults`.
     """
     # Making any Language registers spaCy's own factories and those of entry points.
@@ -64,8 +80,18 @@ def read_pipeline(source: Source, overrides: Mapping[str, Any] | None, plugins: 
     tree = from_mapping(apply_overrides(tree, overrides or {}, where=where), where=where)
     config = interpolate(tree, where=where)
     _name_bare_factories(config, plugins)
+    if beside is None and isinstance(source, Path | str):
+        beside = folder if folder is not None else Path(where).parent
+    trust = Trust.of(untrusted, beside, overrides or {}, os.environ)
+    faults = list(refusals(config, plugins, trust, is_training=is_training))
+    if folder is not None and not trust.allows(folder):
+        faults.append(Fault(where, "holds links that lead outside", "do not use it, or load it as your own"))
     stages = _complete(config, plugins)
-    faults = [*find_faults(config, plugins), *flow_faults(stages)]
+    if not faults:
+        # What is refused is not even imported, as looking for other faults would.
+        if trust.is_stranger:
+            _forbid_network(config)
+        faults = [*find_faults(config, plugins), *flow_faults(stages)]
     return Pipeline(where, config, folder, tuple(faults), tuple(stages))
 
 
@@ -142,6 +168,16 @@ def _complete(config: Config, plugins: PluginRegistry) -> list[Stage]:
     order = nlp.get("pipeline") if isinstance(nlp.get("pipeline"), list) else []
     names = dict.fromkeys(name for name in order if isinstance(name, str))
     return [stages.get(name) or Stage(name, is_known=False) for name in names]
+
+
+def _forbid_network(tree: Any) -> None:
+    """Set `offline` in every block of a function that knows it, in place."""
+    for key, value in list(tree.items()) if isinstance(tree, dict) else ():
+        if key == "@architectures" and isinstance(value, str) and registry.has("architectures", value):
+            if "offline" in inspect.signature(registry.get("architectures", value)).parameters:
+                tree["offline"] = True
+        else:
+            _forbid_network(value)
 
 
 def _merge(defaults: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:

@@ -173,7 +173,8 @@ def _component_faults(
     section = f"components.{name}"
     if "." in name:
         yield Fault(section, "a component's name may not contain a dot", f"call it {name.replace('.', '_')}")
-    elif not name or set(name) & set("[]=\r\n") or name != name.strip():
+    elif not name or set(name) & set("[]=\r\n\0/\\:") or name != name.strip():
+        # A saved pipeline has a folder of that name.
         yield Fault(section, f"{name!r} cannot name a section", "use letters, digits, _ and -")
     if "source" in block:
         if not isinstance(block["source"], str):

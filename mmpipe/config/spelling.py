@@ -8,6 +8,7 @@ import json
 import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from configparser import Error as ConfigParserError
 from pathlib import Path
@@ -17,6 +18,7 @@ import yaml
 from confection import Config, ConfigValidationError
 from confection import Config as Tree
 
+from mmpipe.config.expansion import check_expansion
 from mmpipe.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -24,8 +26,13 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MAX_VALUES, MAX_DEPTH = 100_000, 50
-"""Limits of a config tree. YAML can write a tree of billions of values in a few lines."""
+MAX_VALUES, MAX_DEPTH, MAX_BYTES, MAX_COMMENTS = 100_000, 50, 2**18, 100
+MAX_YAML_BYTES = 2**16  # Its parser is slow.
+"""Limits of a config: values in its tree and levels, bytes of its file, ` #` in a line that may begin a comment.
+
+YAML and `${...}` can write a tree of billions of values in a few lines.
+"""
+_KEY = re.compile(r"""(?P<part>[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')|(?P<between>[. \t]+)|(?P<other>[^.])""")
 _SECTION = re.compile(r"\[([^\[\]]+)\]")
 
 
@@ -39,7 +46,7 @@ def read_file(path: Path) -> Tree:
             next_step=f"use one of {', '.join(SPELLINGS)}",
         )
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start}",
@@ -78,13 +85,34 @@ def interpolate(tree: Tree, *, where: str) -> Tree:
     if "${" not in json.dumps(tree):
         return Config(tree)
     try:
-        return Config(tree).interpolate()
+        check_expansion(tree, where)
+        filled = Config(tree).interpolate()
+        has_more = "${" in json.dumps(filled)  # ValueError for a section that has come to hold itself.
     except (ValueError, RecursionError, ConfigParserError, ConfigValidationError) as error:
         raise ConfigError(
             f"a ${{...}} reference cannot be filled in: {_said(error)}",
             where=where,
             next_step="refer to a key that is there, as ${section.key}, and not in a circle",
         ) from None
+    # spaCy fills in again what it finds, after everything here has been checked.
+    if has_more:
+        raise ConfigError(
+            "a ${...} reference comes out of filling in another",
+            where=where,
+            next_step="write it out; references are filled in once",
+        )
+    return from_mapping(filled, where=where)
+
+
+def _read_bytes(path: Path) -> bytes:
+    if not path.is_file():
+        raise IsADirectoryError(0, "it is no file") if path.is_dir() else OSError(0, "it is no file")
+    with path.open("rb") as stream:
+        data = stream.read(MAX_BYTES + 1)
+    most = MAX_YAML_BYTES if path.suffix.lower() in (".yaml", ".yml") else MAX_BYTES
+    if len(data) > most:
+        raise ConfigError(f"is longer than {most:,} bytes", where=str(path), next_step="a pipeline needs few")
+    return data
 
 
 def _read_cfg(text: str) -> Any:
@@ -109,12 +137,27 @@ def _unescaped(value: Any) -> Any:
     return re.sub(r"\$\$(?!\{)", "$", value) if isinstance(value, str) else value
 
 
+def _read_toml(text: str) -> Any:
+    """TOML, where no key has more parts than a tree has levels: the parser's time grows with their square."""
+    n_parts = 0
+    for match in _KEY.finditer(text):
+        if match.lastgroup == "part":
+            n_parts += 1
+        elif match.lastgroup == "other":
+            n_parts = 0
+        if n_parts > 2 * MAX_DEPTH:
+            raise RecursionError
+    return tomllib.loads(text)
+
+
 def _with_parents(lines: list[str]) -> Iterator[str]:
     """The lines, with a header before each section whose parent has none anywhere."""
     named = {match.group(1).strip() for line in lines if (match := _SECTION.fullmatch(line.strip()))}
     for line in lines:
         match = _SECTION.fullmatch(line.strip())
         parts = match.group(1).strip().split(".") if match else []
+        if len(parts) > 2 * MAX_DEPTH:
+            raise RecursionError
         for parent in (".".join(parts[:depth]) for depth in range(1, len(parts))):
             if parent not in named:
                 named.add(parent)
@@ -124,7 +167,7 @@ def _with_parents(lines: list[str]) -> Iterator[str]:
 
 def _without_comment(line: str) -> str:
     """Cut ` # ...` off a setting whose value is complete without it."""
-    for mark in re.finditer(r"\s#", line):
+    for mark in itertools.islice(re.finditer(r"\s#", line), MAX_COMMENTS):
         before = line[: mark.start()]
         with contextlib.suppress(ValueError, RecursionError):
             json.loads(before.partition("=")[2])
@@ -155,6 +198,8 @@ def _check_leaves(value: Any, where: str, path: tuple[str, ...], counter: Iterat
             where=place,
             next_step="put it in quotes",
         )
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ConfigError(f"a number of {value.bit_length()} bits", where=place, next_step="write one of 64 at most")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{value} is no number", where=place, next_step="write a finite number")
 
@@ -171,10 +216,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """For JSON, which lets the last of two equal keys win in silence."""
     tree = dict(pairs)
     if len(tree) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(
-            f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object"
-        )
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {twice!r} stands twice in one object")
     return tree
 
 
@@ -182,12 +225,17 @@ class _YamlLoader(yaml.SafeLoader):
     """For YAML, which does the same."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value if key.tag == "tag:yaml.org,2002:str"]
-        for key, _ in node.value:
-            if names.count(key.value) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
-                )
+        seen: set[str] = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if key.tag == "tag:yaml.org,2002:merge":
+                # A few merges of merges are billions of keys.
+                raise yaml.constructor.ConstructorError(None, None, "merge keys (<<) are not read", key.start_mark)
+            if key.tag == "tag:yaml.org,2002:str":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    )
+                seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -204,7 +252,7 @@ def _said(error: Exception) -> str:
 
 SPELLINGS: dict[str, Callable[[str], Any]] = {
     ".cfg": _read_cfg,
-    ".toml": tomllib.loads,
+    ".toml": _read_toml,
     ".yaml": lambda text: yaml.load(text, _YamlLoader),
     ".yml": lambda text: yaml.load(text, _YamlLoader),
     ".json": lambda text: json.loads(text, object_pairs_hook=_unique),

@@ -22,6 +22,7 @@ from mmpipe.models.overlay import load_overlay
 from mmpipe.models.processor import FILES as PROCESSOR_FILES
 from mmpipe.models.reference import Files, Reference, sha256
 from mmpipe.models.steady import steady
+from mmpipe.models.vetting import tokenizer_files
 from mmpipe.runtime.cache import SharedCache
 from mmpipe.runtime.device import Placement
 
@@ -75,7 +76,8 @@ class Checkpoint:
                 where=str(folder),
                 next_step="save it with tokenizer.save_pretrained(folder)",
             )
-        tokenizer = self._guard(lambda: AutoTokenizer.from_pretrained(folder, use_fast=True, **_LOCAL), "tokenizer")
+        options = {"use_fast": True, **tokenizer_files(folder, self.reference.name), **_LOCAL}
+        tokenizer = self._guard(lambda: AutoTokenizer.from_pretrained(folder, **options), "tokenizer")
         if not tokenizer.is_fast:
             raise ModelError(
                 f"model {self.reference.name!r} has only a slow tokenizer, without character offsets",

