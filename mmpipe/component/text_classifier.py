@@ -79,6 +79,13 @@ class TextClassifierPipe(ClassifierPipe):
         Raises ConfigError where no example has a label; ModelError where the weights cannot be found.
         """
         found = labels or find_labels(get_examples(), self.cfg["cats_prefix"])
+        if not found and (cats := sorted({str(name) for example in get_examples() for name in example.reference.cats})):
+            raise ConfigError(
+                f"no label of the training corpus begins with {self.cfg['cats_prefix']!r}: its `cats` are "
+                f"{', '.join(cats[:12])}",
+                where=f"components.{self.name}.cats_prefix",
+                next_step='set cats_prefix = "" where they are for this component',
+            )
         if listener.listens(self.model):
             self._check_gold(get_examples())
             listener.start(self.model, [example.predicted for example in islice(get_examples(), 10)], found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from mmpipe.component.classifier import ClassifierPipe
 from mmpipe.component.text_classifier import TextClassifierPipe
 from mmpipe.models.classifier import Classification
 from mmpipe_classify.choice import Threshold, check_choice, check_names, choose
-from mmpipe_classify.topics import Topics, check_template, read_labels
+from mmpipe_classify.topics import Label, Topics, check_template, read_labels
 
 
 class TopicPipe(ClassifierPipe):
@@ -100,6 +101,7 @@ class ZeroShot(TopicPipe):
                 where=f"{where}.labels",
                 next_step="describe the labels, or use mmpipe_classify.Embeddings.v1",
             )
+        self._read: tuple[Any, tuple[Label, ...]] | None = None
         super().__init__(
             vocab,
             model,
@@ -113,16 +115,20 @@ class ZeroShot(TopicPipe):
     @property
     def topics(self) -> Topics:
         """What the model is asked."""
-        labels = read_labels(self.cfg["labels"], f"components.{self.name}.labels")
-        return Topics(labels, self.cfg["hypothesis_template"], self.is_multi_label)
+        given = self.cfg["labels"]
+        # Loading a saved pipeline replaces settings.
+        if self._read is None or self._read[0] != given:
+            self._read = (copy.deepcopy(given), read_labels(given, f"components.{self.name}.labels"))
+        labels = self._read[1]
+        return Topics(labels, self.cfg["hypothesis_template"], self.cfg["multi_label"] or len(labels) == 1)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(label.name for label in read_labels(self.cfg["labels"], f"components.{self.name}.labels"))
+        return self.topics.names
 
     @property
     def is_multi_label(self) -> bool:  # type: ignore[override]
-        return self.cfg["multi_label"] or len(self.cfg["labels"]) == 1
+        return self.topics.is_multi_label
 
     def classify(self, texts: list[str]) -> list[Classification]:
         return self.model.predict((texts, self.topics))

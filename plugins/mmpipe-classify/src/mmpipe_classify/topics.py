@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,10 +54,10 @@ def read_labels(given: Any, where: str) -> tuple[Label, ...]:
     """
     entries = list(given.items()) if isinstance(given, Mapping) else [_entry(one, where) for one in _listed(given)]
     labels = tuple(_label(name, meaning, where) for name, meaning in entries)
-    names = [label.name for label in labels]
+    count = Counter(label.name for label in labels)
     if not labels:
         raise ConfigError("there are no labels", where=where, next_step='name some: labels = ["sport", "politics"]')
-    if twice := [name for name in names if names.count(name) > 1]:
+    if twice := [name for name, n in count.items() if n > 1]:
         raise ConfigError(f"the label {twice[0]!r} stands twice", where=where, next_step="name each label once")
     return labels
 
