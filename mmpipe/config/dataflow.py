@@ -42,7 +42,8 @@ class Stage:
         claims = [(name, "field") for name in self.fields if name.startswith("doc._.")]
         if "cats_prefix" in settings and "doc.cats" in self.assigns:
             claims.append((f"doc.cats[{settings['cats_prefix']!r} ...]", "cats_prefix"))
-        if settings.get("spans_key") and "doc.spans" in self.assigns:
+        # What looks at sentences by option writes no spans without it.
+        if settings.get("spans_key") and "doc.spans" in self.assigns and settings.get("per_sentence", True):
             claims.append((f"doc.spans[{settings['spans_key']!r}]", "spans_key"))
         return claims
 

@@ -3,8 +3,8 @@
     python measure_topics.py DATA -o DIR
 
 DATA holds summaries/bbc_extractive.jsonl.gz (BBC news with five topics). Every method reads the same: a headline and
-the first 40 words under it. 300 texts judge; 400 others train, 100 more choose the best step of the training, and
-8 of the 400 a topic are the examples of the methods that take a few. DIR gets the files and the trained pipeline.
+the first 40 words under it. 250 texts judge; 320 others train, 50 more choose the best step of the training, and
+8 of the 320 a topic are the examples of the methods that take a few. DIR gets the files and the trained pipeline.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DESCRIPTIONS = {
     "sport": "matches, athletes, teams and tournaments",
     "technology": "computers, phones, software and the internet",
 }
-N_TEST, N_DEV, N_TRAIN, N_EXAMPLES, N_WORDS = 300, 100, 400, 8, 40
+N_TEST, N_DEV, N_TRAIN, N_EXAMPLES, N_WORDS = 250, 50, 320, 8, 40
 Rows = list[dict[str, str]]
 
 

@@ -19,6 +19,7 @@ _COMMON: dict[str, Any] = {
     "spans_key": "topics",
     "save_weights": True,
 }
+_ASSIGNS = ["doc._.topics", "doc.cats", "doc.spans"]
 _ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
 ZERO_SHOT_DEFAULTS: dict[str, Any] = {
@@ -34,7 +35,7 @@ CLASSIFIER_DEFAULTS: dict[str, Any] = {
 }
 
 
-@Language.factory("mmpipe_zero_shot", assigns=["doc._.topics", "doc.cats"], default_config=ZERO_SHOT_DEFAULTS)
+@Language.factory("mmpipe_zero_shot", assigns=_ASSIGNS, default_config=ZERO_SHOT_DEFAULTS)
 def make_zero_shot(
     nlp: Language,
     name: str,
@@ -73,7 +74,7 @@ def make_zero_shot(
     )
 
 
-@Language.factory("mmpipe_text_classifier", assigns=["doc._.topics", "doc.cats"], default_config=CLASSIFIER_DEFAULTS)
+@Language.factory("mmpipe_text_classifier", assigns=_ASSIGNS, default_config=CLASSIFIER_DEFAULTS)
 def make_text_classifier(
     nlp: Language,
     name: str,
