@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import spacy
 import torch
+from mmpipe_classify import TOPICS
 from mmpipe_classify.embeddings import Embeddings, embed
 from spacy.language import Language
 from transformers import AutoModel, AutoTokenizer
@@ -179,9 +180,13 @@ def test_settings_that_cannot_be_are_told(checkpoint: str, settings: dict[str, A
         load(checkpoint, **settings)
 
 
-def test_labels_are_asked_for() -> None:
-    with pytest.raises(mmpipe.ConfigError, match="labels: missing"):
-        mmpipe.load({"nlp": {"lang": "en", "pipeline": ["mmpipe_zero_shot"]}})
+def test_labels_of_a_config_take_the_place_of_the_default_ones(checkpoint: str) -> None:
+    usual = mmpipe.load({"nlp": {"lang": "en", "pipeline": ["mmpipe_zero_shot"]}}, weights=False)
+    assert usual.get_pipe("mmpipe_zero_shot").labels == tuple(TOPICS)
+    for labels in ({"dog": "a lazy dog"}, ["dog"]):
+        assert load(checkpoint, labels=labels).get_pipe("topics").labels == ("dog",)
+        alone = spacy.blank("en").add_pipe("mmpipe_zero_shot", config={"labels": labels})
+        assert alone.labels == ("dog",)
 
 
 def test_the_named_pipeline_works_offline_and_in_spacy_alone(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ TOPICS = {
     "technology": "computers, phones, software and the internet",
     "travel": "journeys, holidays, hotels and tourism",
 }
-"""The labels of the pipeline `topics`, each with what it takes in."""
+"""The labels of `mmpipe_zero_shot` where none are named, each with what it takes in."""
 
 
 @mmpipe.hookimpl
@@ -37,6 +37,6 @@ def mmpipe_components() -> Iterable[mmpipe.ComponentSpec]:
 def mmpipe_pipelines() -> Iterable[mmpipe.PipelineSpec]:
     config = {
         "nlp": {"lang": "en", "pipeline": ["topics"]},
-        "components": {"topics": {"factory": "mmpipe_zero_shot", "labels": TOPICS}},
+        "components": {"topics": {"factory": "mmpipe_zero_shot"}},
     }
     yield mmpipe.PipelineSpec("topics", config, "a dozen general topics, zero-shot, by embeddings")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from spacy.language import Language
 from thinc.api import Model
 
+from mmpipe_classify import TOPICS
+
 if TYPE_CHECKING:
     from mmpipe_classify.component import TopicClassifier, ZeroShot
 
@@ -24,6 +26,8 @@ _ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
 ZERO_SHOT_DEFAULTS: dict[str, Any] = {
     "model": {"@architectures": "mmpipe_classify.Embeddings.v1", "name": _ENCODER},
+    # A list, for the labels of a config would join those of a dict.
+    "labels": [{"name": name, "description": said} for name, said in TOPICS.items()],
     "multi_label": False,
     "hypothesis_template": "This text is about {}.",
     **_COMMON,
