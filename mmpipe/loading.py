@@ -6,6 +6,7 @@ The module is not called `load`: a module of that name would hide the function `
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import threading
 import warnings
@@ -96,12 +97,20 @@ def build(pipeline: Pipeline, *, device: str | None = None) -> Language:
 
 
 def use_device(config: Config, device: str | None) -> None:
-    """Set the device of every model of ours that names none, in place."""
+    """Set the device of every model that takes one, as ours and a plugin's do, and names none; in place."""
     for block in config["components"].values() if device is not None else ():
         model = block.get("model")
-        if isinstance(model, dict) and str(model.get("@architectures", "")).startswith("mmpipe."):
+        if isinstance(model, dict) and _takes_device(model.get("@architectures")):
             # A saved pipeline's config spells the default out.
             model["device"] = device if model.get("device", "auto") == "auto" else model["device"]
+
+
+def _takes_device(architecture: str | None) -> bool:
+    """Whether a registered architecture has a parameter `device` that is "auto" by default."""
+    if architecture is None:
+        return False
+    parameter = inspect.signature(registry.get("architectures", architecture)).parameters.get("device")
+    return parameter is not None and parameter.default == "auto"
 
 
 def _restore(nlp: Language, components: Mapping[str, Any], folder: Path) -> None:

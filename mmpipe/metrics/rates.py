@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,8 @@ class Table:
     """Gold and predictions of many documents.
 
     is_gold, is_predicted: bool, (n_docs, n_labels). probabilities: float64, the same shape.
-    is_multi_label: a document may have several labels or none; each is predicted from a probability of 0.5.
+    is_multi_label: a document may have several labels or none; predicted are those that its result lists as
+        `labels`, or, where it has no such list, each from a probability of 0.5.
     """
 
     labels: list[str]
@@ -51,11 +52,19 @@ def tabulate(pairs: Sequence[Pair]) -> Table:
             is_gold[row, index[label]] = True
         for label, score in pair.predicted["scores"].items():
             probabilities[row, index[label]] = score
-        if not is_multi_label and pair.predicted.get("label") is not None:
-            is_predicted[row, index[pair.predicted["label"]]] = True
-    return Table(
-        labels, is_gold, probabilities >= 0.5 if is_multi_label else is_predicted, probabilities, is_multi_label
-    )
+        for label in _chosen(pair.predicted, is_multi_label):
+            is_predicted[row, index[label]] = True
+    return Table(labels, is_gold, is_predicted, probabilities, is_multi_label)
+
+
+def _chosen(predicted: Mapping[str, Any], is_multi_label: bool) -> list[str]:
+    """The labels that a result gives its document."""
+    if not is_multi_label:
+        return [] if predicted.get("label") is None else [predicted["label"]]
+    listed = predicted.get("labels")
+    if isinstance(listed, list | tuple):
+        return [label for label in listed if label in predicted["scores"]]
+    return [label for label, score in predicted["scores"].items() if score >= 0.5]
 
 
 def count(table: Table) -> dict[str, float]:

@@ -164,13 +164,18 @@ class Checkpoint:
         self._check_loaded(info)
         return module.float()
 
-    def relabel(self, labels: Sequence[str]) -> None:
-        """Train a new head for these labels, in this order, in place of the one that is there."""
+    def relabel(self, labels: Sequence[str], *, is_multi_label: bool | None = None) -> None:
+        """Train a new head for these labels, in this order, in place of the one that is there.
+
+        is_multi_label: whether a text may have several labels, or none; None is as it was, a regression aside.
+        """
         config = copy.deepcopy(self.config)
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
         config.num_labels = len(labels)
-        if config.problem_type == "regression":
+        if is_multi_label is not None:
+            config.problem_type = "multi_label_classification" if is_multi_label else "single_label_classification"
+        elif config.problem_type == "regression":
             config.problem_type = None
         self.config, self._has_new_labels = config, True
 

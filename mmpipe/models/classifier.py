@@ -99,15 +99,29 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Classi
             outputs.append(Classification(None, None, reading.coverage))
             continue
         logits = mean_row(reading, of_reading).astype(np.float32)
-        probabilities = _probabilities(logits, shim.config, attrs["temperature"] or 1.0)
-        outputs.append(Classification(logits, probabilities, reading.coverage))
+        is_value = shim.config.problem_type == "regression"
+        shares = logits if is_value else probabilities(logits, is_multi_label(model), attrs["temperature"] or 1.0)
+        outputs.append(Classification(logits, shares, reading.coverage))
     return outputs, no_backprop
 
 
-def set_labels(model: Model, wanted: Sequence[str]) -> None:
-    """Make the model learn these labels. A checkpoint that has them all keeps its head and its own order."""
-    if not set(wanted) <= set(labels(model)):
-        shim_of(model).checkpoint.relabel(wanted)
+def is_multi_label(model: Model) -> bool:
+    """Whether the checkpoint gives each label a probability of its own: it is multi-label, or has one label."""
+    config = shim_of(model).config
+    return config.problem_type == "multi_label_classification" or config.num_labels == 1
+
+
+def set_labels(model: Model, wanted: Sequence[str], *, is_multi_label: bool | None = None) -> None:
+    """Make the model learn these labels. A checkpoint that has them all keeps its head and its own order.
+
+    is_multi_label: whether a text may have several of them, or none; None is what the checkpoint says. One whose
+        head is of the other kind gets a new one.
+    """
+    config = shim_of(model).config
+    was_multi_label = config.problem_type == "multi_label_classification"
+    is_other = is_multi_label is not None and is_multi_label != was_multi_label
+    if is_other or not set(wanted) <= set(labels(model)):
+        shim_of(model).checkpoint.relabel(wanted, is_multi_label=is_multi_label)
 
 
 def loss(model: Model, texts: Sequence[str], targets: np.ndarray) -> torch.Tensor:
@@ -131,7 +145,7 @@ def loss(model: Model, texts: Sequence[str], targets: np.ndarray) -> torch.Tenso
     smoothing = shim.training_options.get("label_smoothing", 0.0)
     if shim.config.problem_type == "regression":
         return functional.mse_loss(logits, wanted)
-    if _is_multi_label(shim.config):
+    if is_multi_label(model):
         return functional.binary_cross_entropy_with_logits(logits, wanted * (1 - smoothing) + smoothing / 2)
     return functional.cross_entropy(logits, wanted, label_smoothing=smoothing)
 
@@ -150,15 +164,13 @@ def _read(model: Model, texts: list[str]) -> tuple[list[Reading], int]:
     return readings, size
 
 
-def _is_multi_label(config: Any) -> bool:
-    return config.problem_type == "multi_label_classification" or config.num_labels == 1
+def probabilities(logits: np.ndarray, is_multi_label: bool, temperature: float = 1.0) -> np.ndarray:
+    """Logits of the labels of one text as probabilities, shape (n_labels,): a softmax, or a sigmoid of each.
 
-
-def _probabilities(logits: np.ndarray, config: Any, temperature: float = 1.0) -> np.ndarray:
-    if config.problem_type == "regression":
-        return logits
+    temperature: above 0; logits are divided by it.
+    """
     logits = logits / np.float32(temperature)
-    if _is_multi_label(config):
+    if is_multi_label:
         return np.exp(-np.logaddexp(0, -logits))
     shifted = np.exp(logits - logits.max())
     return shifted / shifted.sum()

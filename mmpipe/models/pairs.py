@@ -51,16 +51,22 @@ def read_pairs(
     max_tokens: int,
     stride_tokens: int,
     long_text: LongText,
+    is_context_first: bool | None = None,
 ) -> list[PairReading]:
     """Cut the context of each pair (question, context) into windows of at most `max_tokens` tokens.
 
-    A window holds special tokens, the whole question and a stretch of the context; the context comes first for
-    tokenizers that pad on the left (XLNet), as in Hugging Face's pipeline. Other arguments as for `read_texts`.
+    A window holds special tokens, the whole question and a stretch of the context. Other arguments as for
+    `read_texts`.
+
+    is_context_first: whether the model reads the context before the question, as it does a premise before its
+        hypothesis. None: as question answering has it, only where the tokenizer pads on the left (XLNet).
     Raises RecordError, naming the question, where it leaves no room for the context.
     """
     if not pairs:
         return []
-    context_at = 1 if tokenizer.padding_side == "right" else 0
+    if is_context_first is None:
+        is_context_first = tokenizer.padding_side != "right"
+    context_at = 0 if is_context_first else 1
     firsts, seconds = zip(*(pair if context_at else pair[::-1] for pair in pairs), strict=True)
     with TOKENIZER_LOCK:
         try:

@@ -14,8 +14,9 @@ from thinc.api import Model
 from torch.nn import functional
 
 from mmpipe.errors import ModelError
+from mmpipe.models.embedding import embed_readings, pool
 from mmpipe.models.heads import SENTENCE_HEAD
-from mmpipe.models.padding import call, learn_windows, map_readings, mean_row, mean_rows
+from mmpipe.models.padding import learn_windows, mean_rows
 from mmpipe.models.reference import Reference
 from mmpipe.models.sentence_head import SentenceHead, centrality_scores
 from mmpipe.models.training import Training
@@ -95,7 +96,7 @@ def SentenceRanker(
 def forward(model: Model, documents: list[list[str]], is_train: bool) -> tuple[list[Ranking], Callable]:
     shim, attrs = shim_of(model), model.attrs
     readings, size = _read(model, documents)
-    vectors = _embed(shim, readings, budget_tokens=attrs["batch_tokens"], max_tokens=size)
+    vectors = embed_readings(shim, readings, budget_tokens=attrs["batch_tokens"], max_tokens=size)
     head = _head(shim, attrs["scorer"])
     rankings, start = [], 0
     for sentences in documents:
@@ -122,7 +123,7 @@ def loss(model: Model, documents: Sequence[Sequence[str]], targets: Sequence[np.
             module.eval()
             head.train()
         with torch.set_grad_enabled(not is_encoder_frozen):
-            rows = learn_windows(lambda inputs: _pooled(module, inputs), windows, shim)
+            rows = learn_windows(lambda inputs: pool(module, inputs), windows, shim)
         total, start = rows.new_zeros(()), 0
         with torch.autocast(rows.device.type, enabled=False), _without_lead(head):
             vectors = functional.normalize(mean_rows(readings, rows), dim=-1)
@@ -150,13 +151,6 @@ def _read(model: Model, documents: Sequence[Sequence[str]]) -> tuple[list[Readin
     return readings, size
 
 
-def _pooled(module: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """The mean of the token vectors: (n_windows, width)."""
-    hidden = call(module, inputs).last_hidden_state.float()
-    mask = inputs["attention_mask"].unsqueeze(-1)
-    return (hidden * mask).sum(1) / mask.sum(1)
-
-
 @contextmanager
 def _without_lead(head: SentenceHead) -> Iterator[None]:
     """The prior is not learned, and what is learned must not lean on it."""
@@ -175,21 +169,6 @@ def _add_head(shim: TransformerShim, module: torch.nn.Module, lead_weight: float
     if "frozen" not in shim.training_options:
         module.requires_grad_(False)
     setattr(module, SENTENCE_HEAD, head.to(shim.placement.device))
-
-
-def _embed(shim: TransformerShim, readings: list[Reading], *, budget_tokens: int, max_tokens: int) -> np.ndarray:
-    """Normalised mean-pooled vectors, one a sentence: (n_sents, width)."""
-
-    def run(inputs: dict[str, torch.Tensor]) -> np.ndarray:
-        return _pooled(shim.module, inputs).cpu().numpy()
-
-    rows = map_readings(run, readings, shim, budget_tokens=budget_tokens, max_tokens=max_tokens, what="mean")
-    vectors = np.zeros((len(readings), shim.config.hidden_size), dtype=np.float32)
-    for index, (reading, of_reading) in enumerate(zip(readings, rows, strict=True)):
-        if of_reading:
-            vector = mean_row(reading, of_reading)
-            vectors[index] = vector / max(float(np.linalg.norm(vector)), 1e-12)
-    return vectors
 
 
 def _rank(vectors: np.ndarray, readings: list[Reading], head: SentenceHead | None, lead_weight: float) -> Ranking:

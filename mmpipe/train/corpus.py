@@ -99,7 +99,7 @@ class JsonlCorpus:
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """The examples of one epoch. Raises RecordError with file and line, NoInputError where a file is not there."""
         if self._labels is None:
-            self._labels = sorted({label for part in self.parts for row in part.read() for label in _cats(*row)})
+            self._labels = sorted({label for part in self.parts for row in part.read() for label in _cats(*row) or ()})
         rows = ((part, origin, record) for part in self.parts for origin, record in self._draw(part))
         if self.shuffle_seed is not None:
             mixed = list(rows)
@@ -122,7 +122,7 @@ class JsonlCorpus:
             raise RecordError(error.what, where=origin, next_step=error.next_step) from None
         reference = predicted.copy()
         cats = _cats(origin, record)
-        if cats:
+        if cats is not None:
             reference.cats = {label: cats.get(label, 0.0) for label in self._labels or ()}
         return Example(predicted, reference)
 
@@ -221,8 +221,11 @@ class _Part:
         return record if text is None else {**record, "text": text}
 
 
-def _cats(origin: str, record: Mapping[str, Any]) -> dict[str, float]:
-    """Label -> probability, from `cats` or `label`. Raises RecordError for one that is no number."""
+def _cats(origin: str, record: Mapping[str, Any]) -> dict[str, float] | None:
+    """Label -> probability, from `cats` or `label`; empty where that is an empty list: the record has no label of all.
+
+    None where the record says nothing. Raises RecordError for a probability that is no number.
+    """
     label = record.get("cats", record.get("label"))
     if isinstance(label, Mapping):
         try:
@@ -235,4 +238,4 @@ def _cats(origin: str, record: Mapping[str, Any]) -> dict[str, float]:
             ) from None
     if isinstance(label, list):
         return {str(name): 1.0 for name in label}
-    return {} if label is None else {str(label): 1.0}
+    return None if label is None else {str(label): 1.0}

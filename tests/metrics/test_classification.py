@@ -116,6 +116,25 @@ def test_several_labels_a_text() -> None:
     )
 
 
+def test_labels_that_a_result_lists_are_what_it_predicts() -> None:
+    """A component with thresholds of its own is judged by them."""
+    labels = ["rude", "funny", "long"]
+    rng = np.random.default_rng(5)
+    is_gold, scores, least = rng.random((80, 3)) < 0.4, rng.random((80, 3)), np.array([0.2, 0.5, 0.9])
+    said = scores >= least
+    named = [[label for label, has in zip(labels, row, strict=True) if has] for row in said]
+    predicted = [
+        {"label": names[0] if names else None, "labels": names, "scores": dict(zip(labels, row, strict=True))}
+        for names, row in zip(named, scores.tolist(), strict=True)
+    ]
+    gold = [[label for label, has in zip(labels, row, strict=True) if has] for row in is_gold]
+    metric = Classification()
+    found = metric.measure(paired(metric, gold, predicted))
+    assert found["f1_macro"] == pytest.approx(judge.f1_score(is_gold, said, average="macro"))
+    assert found["f1_macro"] != pytest.approx(judge.f1_score(is_gold, scores >= 0.5, average="macro"))
+    assert found["auc"] == pytest.approx(judge.roc_auc_score(is_gold, scores))
+
+
 def test_one_label_and_yes_or_no() -> None:
     metric = Classification()
     gold = [1, 0, True, "1", False]

@@ -65,6 +65,13 @@ def test_other_kinds_of_records(tmp_path: Path) -> None:
     assert example.predicted.text == "One. Two." and record_of(example.reference)["summary"] == ["O."]
 
 
+def test_a_list_of_labels_may_be_empty(tmp_path: Path) -> None:
+    """No label of all is gold; no word about labels is none."""
+    rows = [{"text": "a", "label": ["x", "y"]}, {"text": "b", "label": []}, {"text": "c"}]
+    found = read(path=write(tmp_path / "a.jsonl", rows))
+    assert [example.reference.cats for example in found] == [{"x": 1.0, "y": 1.0}, {"x": 0.0, "y": 0.0}, {}]
+
+
 def test_images_beside_the_file_and_in_a_zip_file(tmp_path: Path) -> None:
     row = {"image": "cat.png", "captions": ["a cat"]}
     path = write(tmp_path / "a.jsonl", [row])
