@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmpipe.errors import ConfigError, Fault, MmpipeError, ModelError, PluginError, RecordError, StopRun
 from mmpipe.hookspecs import hookimpl
+from mmpipe.redaction import Redactor
 from mmpipe.specs import (
     CommandSpec,
     ComponentSpec,
@@ -41,6 +42,7 @@ __all__ = [
     "PluginError",
     "ReaderSpec",
     "RecordError",
+    "Redactor",
     "RunCounts",
     "RunInfo",
     "StopRun",
