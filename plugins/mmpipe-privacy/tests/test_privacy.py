@@ -22,7 +22,7 @@ from spacy.language import Language
 from spacy.tokens import DocBin
 
 import mmpipe
-from mmpipe.testing import AWKWARD_TEXTS
+from mmpipe.testing import AWKWARD_TEXTS, check_component
 
 ROOT = Path(__file__).parents[1]
 LETTERS = ROOT.parents[1] / "corpora" / "letters"
@@ -192,8 +192,6 @@ def test_every_setting_kind_and_policy_stands_in_the_readme() -> None:
 
 
 def test_the_contract() -> None:
-    testing = pytest.importorskip("mmpipe.testing")
-    if not hasattr(testing, "check_component"):
-        pytest.skip("this mmpipe has no check_component")
-    records = [{"id": "a", "text": TEXT}, {"id": "b", "text": ""}, {"id": "c", "text": "Nothing of that."}]
-    testing.check_component("mmpipe_privacy", {"phone_regions": ["GB"]}, records=records)
+    records = [{"id": "a", "text": TEXT}, {"id": "b", "text": "See www.example.org"}, {"id": "c", "text": "Nothing."}]
+    settings = {"phone_regions": ["GB"], "patterns": {"mine": "(a|aa)+$"}, "pattern_seconds": 0.5}
+    check_component("mmpipe_privacy", settings, records=records, failing="a" * 60 + "b", n_huge_chars=50_000)
