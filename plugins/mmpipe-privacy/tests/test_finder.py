@@ -30,12 +30,11 @@ def finder(kinds: Any = PATTERN_KINDS, patterns: Any = None, **options: Any) -> 
     patterns = patterns or {}
     own = Patterns(patterns, max_seconds=options.pop("seconds", 1.0), where="patterns")
     options.setdefault("phone_regions", ("GB", "US", "DE"))
-    return Finder((*kinds, *patterns), patterns=own, **options)
+    return Finder(kinds, patterns=own, **options)
 
 
 def found(text: str, **options: Any) -> list[tuple[str, str]]:
-    one = finder(**options)
-    return [(f.kind, text[f.start : f.end]) for f in one.find(text, order=Finder.order(options.get("patterns") or ()))]
+    return [(one.kind, text[one.start : one.end]) for one in finder(**options).find(text)]
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,8 @@ class Privacy(Pipe):
         where = f"components.{name}"
         check(self.settings, where)
         own = self.settings["patterns"]
-        self._order = Finder.order(own)
         self.finder = Finder(
-            (*self.settings["kinds"], *own),
+            self.settings["kinds"],
             phone_regions=self.settings["phone_regions"],
             patterns=Patterns(own, max_seconds=self.settings["pattern_seconds"], where=f"{where}.patterns"),
             allow=self.settings["allow"],
@@ -94,7 +93,7 @@ class Privacy(Pipe):
 
     def find(self, text: str, names: Iterator[Found] | tuple[Found, ...] = ()) -> list[Found]:
         """What the finder finds, with names that a recogniser found."""
-        return self.finder.find(text, names, self._order)
+        return self.finder.find(text, names)
 
     def pieces(self, text: str, found: list[Found]) -> list[tuple[int, int, str]]:
         """What was found, as Masking takes it."""

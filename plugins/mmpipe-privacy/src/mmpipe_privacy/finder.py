@@ -26,34 +26,30 @@ _FIRST_WITHOUT_SPACES = 0x2E80
 class Finder:
     """Finds what its kinds are, each piece once.
 
-    kinds: of KINDS. phone_regions: see phones. patterns: of the user's own. allow: values that are left alone, as they
-    are written but for case, width and spaces; `@example.com` leaves all addresses there.
+    kinds: of KINDS; those of the patterns come on top, and first where pieces overlap. phone_regions: see phones.
+    patterns: of the user's own. allow: values that are left alone, as they are written but for case, width and spaces;
+    `@example.com` leaves all addresses there.
+    ranks: kind -> its rank where pieces overlap.
     """
 
     def __init__(
         self, kinds: Iterable[str], *, phone_regions: Sequence[str] = (), patterns: Patterns, allow: Iterable[str] = ()
     ) -> None:
-        self.kinds = frozenset(kinds)
+        self.kinds = frozenset((*kinds, *patterns.kinds))
+        self.ranks = {kind: rank for rank, kind in enumerate((*patterns.kinds, *KINDS))}
         self._patterns, self._regions = patterns, tuple(phone_regions)
         self._allowed = frozenset(map(_folded, allow))
 
-    def find(self, text: str, names: Iterable[Found] = (), order: Mapping[str, int] | None = None) -> list[Found]:
+    def find(self, text: str, names: Iterable[Found] = ()) -> list[Found]:
         """What stands in a text, in order, none over another; a value that was found once, wherever it stands.
 
-        names: what an entity recogniser found, of its kinds. order: kind -> rank. Raises RecordError where a pattern
-        takes too long.
+        names: what an entity recogniser found, of its kinds. Raises RecordError where a pattern takes too long.
         """
-        order = order or self.order(())
         candidates = [*self._candidates(text), *(name for name in names if name.kind in self.kinds)]
-        kept = resolve((one for one in candidates if not self._is_allowed(one, text)), order)
+        kept = resolve((one for one in candidates if not self._is_allowed(one, text)), self.ranks)
         values = {text[one.start : one.end]: one.kind for one in kept}
         spread(text, values, kept)
         return list(kept)
-
-    @staticmethod
-    def order(own: Iterable[str]) -> dict[str, int]:
-        """The rank of each kind: the user's own first, then as in KINDS."""
-        return {kind: rank for rank, kind in enumerate((*own, *KINDS))}
 
     def _candidates(self, text: str) -> Iterator[Found]:
         plain = normal(text)

@@ -22,6 +22,10 @@ class Patterns:
         self._max_seconds = max_seconds
         self._compiled = {kind: _compiled(pattern, f"{where}.{kind}") for kind, pattern in patterns.items()}
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(self._compiled)
+
     def find(self, text: str) -> Iterator[Found]:
         """Raises RecordError where they take longer than they may."""
         ends = time.monotonic() + self._max_seconds

@@ -139,7 +139,7 @@ class _Told:
 
     def _string(self, text: str) -> str:
         component = self._component
-        kept = resolve(component.find(text), component._order)
+        kept = resolve(component.find(text), component.finder.ranks)
         spread(text, self._values, kept)
         found = list(kept)
         return Masking(text, component.pieces(text, found)).masked if found else text
