@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmpipe.deprecation import PluginDeprecationWarning
 from mmpipe.errors import ConfigError, Fault, MmpipeError, ModelError, PluginError, RecordError, StopRun
 from mmpipe.hookspecs import hookimpl
+from mmpipe.redaction import Redactor
 from mmpipe.specs import (
     CommandSpec,
     ComponentSpec,
@@ -43,6 +44,7 @@ __all__ = [
     "PluginError",
     "ReaderSpec",
     "RecordError",
+    "Redactor",
     "RunCounts",
     "RunInfo",
     "StopRun",

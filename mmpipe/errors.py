@@ -12,7 +12,10 @@ class MmpipeError(Exception):
     what: what went wrong, with the value that was got.
     where: the place: a file and line, a section and key, a record id, a plugin.
     next_step: what the reader can do about it.
+    may_quote: whether the message may quote a record; a private run (see mmpipe.redaction) then withholds it.
     """
+
+    may_quote: bool = True
 
     def __init__(self, what: str, *, where: str | None = None, next_step: str | None = None) -> None:
         super().__init__(what, where, next_step)

@@ -192,7 +192,8 @@ def _stream(
         batch_size=batch_size,
         text_key=text_key,
     )
-    progress = job.write(sys.stdout.buffer, sys.stderr.buffer, lambda progress: sys.stdout.buffer.flush())
+    out = sys.stdout.buffer
+    progress = job.write(out, sys.stderr.buffer, lambda progress: out.flush())
     if progress.n_read == 0:
         raise NoInputError("no records", where=", ".join(inputs), next_step="name an INPUT that holds some")
     raise typer.Exit(ExitCode.SOME_FAILED if progress.n_failed else ExitCode.OK)

@@ -18,9 +18,11 @@ from mmpipe.corpus.manifest import ShardEntry
 from mmpipe.corpus.notices import Notices
 from mmpipe.corpus.pending import Pending
 from mmpipe.corpus.plan import Command, Options
+from mmpipe.corpus.private import Privacy
 from mmpipe.corpus.process import Processor
 from mmpipe.corpus.quarantine import makers_of
 from mmpipe.corpus.shard import Shard, ShardWorker
+from mmpipe.corpus.silence import begin_silence
 from mmpipe.errors import ConfigError, MmpipeError
 from mmpipe.plugins import PluginRegistry, get_plugins
 from mmpipe.specs import RunCounts, RunInfo
@@ -92,6 +94,8 @@ def load_worker(
             next_step="put it back and run the same command again, or begin anew with --restart",
         )
     notices = Notices(plugins, RunInfo(**{**asdict(job.info), "process": process or f"worker {number}"}))
+    if Privacy.of(nlp).is_private:
+        begin_silence()  # For as long as this process lives.
     notices.tell("mmpipe_run_started")
     return make_worker(job, nlp, plugins, notices, on_batch)
 

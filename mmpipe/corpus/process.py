@@ -16,6 +16,7 @@ from typing import Any, Literal
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from mmpipe.corpus.private import Privacy
 from mmpipe.corpus.source import Item
 from mmpipe.document import make_doc, spacy_annotations, spacy_own, to_record
 from mmpipe.errors import MmpipeError, RecordError
@@ -56,10 +57,12 @@ class Processor:
 
     nlp: the pipeline. text_key: the key that holds the text. gives: what a success is, a result or its Doc.
     seconds: spent in each component so far. n_tokens: spaCy's, of all documents that came through.
+    privacy: what of a result may leave. Raises ConfigError for Docs of a private pipeline.
     """
 
     def __init__(self, nlp: Language, *, text_key: str = "text", gives: Literal["results", "docs"] = "results") -> None:
-        self.nlp, self.text_key, self.gives = nlp, text_key, gives
+        self.nlp, self.text_key, self.gives, self.privacy = nlp, text_key, gives, Privacy.of(nlp)
+        self.privacy.check_docs(gives == "docs")
         self.assigns = {name: set(nlp.get_pipe_meta(name).assigns) for name in nlp.pipe_names}
         self._own = spacy_own(self.assigns)
         self._declared = {
@@ -164,7 +167,7 @@ class Processor:
                     next_step="rename that key",
                 )
             result[name] = value
-        return result
+        return self.privacy.result(result, doc, self.text_key)
 
 
 def _through(pipe: Any, name: str, docs: list[Doc], note: Any) -> Iterator[Any]:

@@ -13,12 +13,16 @@ from spacy.language import Language
 from mmpipe.component import TransformerPipe
 from mmpipe.corpus.source import Input
 from mmpipe.models.reference import file_sha256
+from mmpipe.redaction import redactors_of
 
 PACKAGES = ("mmpipe", "spacy", "torch", "transformers", "scikit-learn", "rouge-score", "sacrebleu")
 
 
 def of_pipeline(name: str, nlp: Language) -> dict[str, Any]:
-    """name: as the user gave it. config_sha256: of the config with every default filled in."""
+    """name: as the user gave it. config_sha256: of the config with every default filled in.
+
+    private: where its runs are (see mmpipe.redaction).
+    """
     components = {
         pipe_name: {
             "factory": nlp.get_pipe_meta(pipe_name).factory,
@@ -27,7 +31,8 @@ def of_pipeline(name: str, nlp: Language) -> dict[str, Any]:
         }
         for pipe_name, pipe in nlp.pipeline
     }
-    return {"name": name, "config_sha256": config_sha256(nlp), "components": components}
+    private = {"private": True} if redactors_of(nlp) else {}
+    return {"name": name, "config_sha256": config_sha256(nlp), "components": components, **private}
 
 
 def config_sha256(nlp: Language) -> str:

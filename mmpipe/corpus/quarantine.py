@@ -11,6 +11,7 @@ from spacy.language import Language
 
 from mmpipe.corpus.durable import whole_file
 from mmpipe.corpus.layout import Layout
+from mmpipe.corpus.private import Privacy
 from mmpipe.corpus.process import Failure
 from mmpipe.corpus.source import Item
 from mmpipe.plain import dumps
@@ -31,15 +32,15 @@ def makers_of(nlp: Language, plugins: PluginRegistry) -> Makers:
     return found
 
 
-def line_of(failure: Failure, item: Item, position: int, attempt: int, makers: Makers) -> Line:
+def line_of(failure: Failure, item: Item, position: int, attempt: int, makers: Makers, privacy: Privacy) -> Line:
     """What stands in the quarantine of a failure.
 
-    position: the record's number in the run, from 0. attempt: how often it was tried, from 1.
+    position: the record's number in the run, from 0. attempt: how often it was tried, from 1. privacy: of the run.
     """
     plugin, version = makers.get(failure.component or "", (None, None))
     told = failure.as_dict()
     record = told.pop("record")
-    return {
+    line = {
         "position": position,
         "origin": told.pop("origin"),
         "offset": getattr(item, "offset", None),
@@ -50,6 +51,7 @@ def line_of(failure: Failure, item: Item, position: int, attempt: int, makers: M
         "attempt": attempt,
         "record": record,
     }
+    return privacy.line(line, failure.error)
 
 
 def as_json(line: Mapping[str, Any]) -> bytes:

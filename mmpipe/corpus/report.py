@@ -82,6 +82,8 @@ def _fields(tally: Tally) -> Iterator[str]:
 
 def _examples(manifest: Manifest, tally: Tally, n: int) -> str:
     folders = list(dict.fromkeys(Path(e["path"]).parent for e in manifest.plan["inputs"] if e.get("path")))
+    if manifest.plan["pipeline"].get("private"):
+        folders = []  # A picture of a letter is its text.
     shown = tally.examples[:: max(1, len(tally.examples) // max(n, 1))][:n]
     drawn = "".join(example(result, folders) for result in shown)
     return f"<h2>{len(shown):,} of {tally.n_results:,} results, from all over the run</h2>\n{drawn}" if shown else ""

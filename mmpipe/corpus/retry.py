@@ -38,6 +38,12 @@ def retry(run: ShardedRun, *, on_shard: Callable[[Manifest], None], is_forced: b
                 where=str(run.layout.folder),
                 next_step="put that back, or --force tries all the same and puts it on record",
             )
+        if any(given.source.path is None for given in run.inputs):
+            raise MmpipeError(
+                "standard input cannot be read a second time",
+                where=str(run.layout.folder),
+                next_step="run anew from a file that holds it",
+            )
         # What a kill left between files and manifest, or somebody changed, is done anew as a whole.
         failed = _failed(manifest) | dict.fromkeys(damaged(manifest), ())
         before = manifest.counts.n_quarantined
@@ -45,11 +51,12 @@ def retry(run: ShardedRun, *, on_shard: Callable[[Manifest], None], is_forced: b
         notices = Notices(run.plugins, run.info)
         notices.tell("mmpipe_run_started")
         try:
-            for entry in run.engine(run.job(manifest), run.nlp, Pending(run.inputs, run.options, failed=failed)):
-                manifest.add(replace(entry, seconds=manifest.shards[entry.index].seconds + entry.seconds))
-                manifest.save()  # At once: its files are in place already.
-                notices.tell("mmpipe_shard_written", shard=asdict(entry))
-                on_shard(manifest)
+            with run.privacy.silence():
+                for entry in run.engine(run.job(manifest), run.nlp, Pending(run.inputs, run.options, failed=failed)):
+                    manifest.add(replace(entry, seconds=manifest.shards[entry.index].seconds + entry.seconds))
+                    manifest.save()  # At once: its files are in place already.
+                    notices.tell("mmpipe_shard_written", shard=asdict(entry))
+                    on_shard(manifest)
         finally:
             run.layout.sweep()
             gather(run.layout, list(manifest.shards))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -60,9 +60,10 @@ class Run:
         batch_size: int = 256,
         text_key: str = "text",
     ) -> None:
-        self.inputs, self.plugins, self.info = inputs, plugins, info
+        self.plugins, self.info = plugins, info
         self.limit, self.batch_size = limit, batch_size
         self.processor = Processor(nlp, text_key=text_key)
+        self.inputs = [replace(given, is_private=self.processor.privacy.is_private) for given in inputs]
         self._notices, self._makers = Notices(plugins, info), makers_of(nlp, plugins)
         self.progress = Progress(total_bytes=sum(given.source.size for given in inputs))
 
@@ -71,6 +72,11 @@ class Run:
 
         A result that cannot be written as JSON is a failure like any other.
         """
+        privacy = self.processor.privacy
+        with privacy.silence(), privacy.errors():
+            return self._write(output, errors, on_batch)
+
+    def _write(self, output: BinaryIO, errors: BinaryIO, on_batch: Callable[[Progress], None]) -> Progress:
         results = JsonlWriter(output, None)
         self._notices.tell("mmpipe_run_started")
         try:
@@ -84,7 +90,7 @@ class Run:
                         self.progress.n_written += 1
                     else:
                         position = self.progress.n_written + self.progress.n_failed
-                        line = line_of(failure, item, position, 1, self._makers)
+                        line = line_of(failure, item, position, 1, self._makers, self.processor.privacy)
                         errors.write(as_json(line))
                         self._notices.tell("mmpipe_document_failed", failure=line)
                         self.progress.n_failed += 1

@@ -49,6 +49,8 @@ class Shard:
 class ProcessDied(MmpipeError):
     """A record ended the process that worked on it, twice."""
 
+    may_quote = False
+
 
 class ShardWorker:
     """Processes shards and writes their files; the one definition of it, which every engine calls.
@@ -83,6 +85,10 @@ class ShardWorker:
         lines; in other formats all of it is done anew.
         Raises MmpipeError where no record is to blame.
         """
+        with self.processor.privacy.errors():
+            return self._work(shard)
+
+    def _work(self, shard: Shard) -> ShardEntry:
         began, before, n_tokens = time.perf_counter(), dict(self.processor.seconds), self.processor.n_tokens
         lines: list[Line] = []
         n_written = n_skipped = 0
@@ -105,7 +111,7 @@ class ShardWorker:
                     if failure is None:
                         n_written += 1
                     else:
-                        lines.append(line_of(failure, item, shard.first + place, attempts.get(place, 1), self._makers))
+                        lines.append(self._line(failure, item, shard.first + place, attempts.get(place, 1)))
                         self._on_failure(lines[-1])
                 close_writer(writer)
             blocks.flush()
@@ -126,6 +132,9 @@ class ShardWorker:
             {name: seconds - before.get(name, 0.0) for name, seconds in after.items()},
             [[list(kind), n] for kind, n in sorted(Counter(map(_kind, lines)).items(), key=str)],
         )
+
+    def _line(self, failure: Failure, item: Item, position: int, attempt: int) -> Line:
+        return line_of(failure, item, position, attempt, self._makers, self.processor.privacy)
 
     def _kept(self, shard: Shard, attempts: Container[int]) -> dict[int, bytes]:
         """The lines that were written of a shard before, by their place in it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from mmpipe.corpus.manifest import FINISHED, RUNNING, STOPPED, Manifest
 from mmpipe.corpus.notices import Notices
 from mmpipe.corpus.pending import Pending, placed
 from mmpipe.corpus.plan import Command, Options, Plan
+from mmpipe.corpus.private import Privacy
 from mmpipe.corpus.quarantine import gather
 from mmpipe.corpus.source import Input
 from mmpipe.corpus.verify import faults_of
@@ -76,10 +77,12 @@ class ShardedRun:
         max_errors: Limit | None = None,
         output: Path | None = None,
     ) -> None:
-        self.nlp, self.command, self.inputs, self.plugins = nlp, command, inputs, plugins
+        self.nlp, self.command, self.plugins, self.privacy = nlp, command, plugins, Privacy.of(nlp)
+        self.inputs = [replace(given, is_private=self.privacy.is_private) for given in inputs]
         self.layout, self.options, self.engine = layout, options, engine
         self.n_workers, self.address, self.max_errors = n_workers, address, max_errors or Limit()
         self._ending = ending_of(output.name, plugins) if output else layout.ending
+        self.privacy.check_docs(writer_of(self._ending, plugins).takes == "docs")
         self.info = RunInfo(command.pipeline, command.inputs, str(output or layout.folder))
 
     def execute(
@@ -102,7 +105,8 @@ class ShardedRun:
             notices.tell("mmpipe_run_started")
             began, earlier = time.monotonic(), manifest.seconds
             try:
-                self._do(manifest, notices, on_shard, lambda: earlier + time.monotonic() - began)
+                with self.privacy.silence():
+                    self._do(manifest, notices, on_shard, lambda: earlier + time.monotonic() - began)
                 manifest.seconds = earlier + time.monotonic() - began
                 self._close(manifest)
             finally:
@@ -204,8 +208,10 @@ class ShardedRun:
         from mmpipe.corpus.columns import Columns
 
         items = (item for item, _, _ in placed(self.inputs))
-        sample = [item.record for item in islice(items, _SAMPLE) if item.record is not None]
-        return Columns.of(sample, _fields(self.nlp)).as_dict()
+        with self.privacy.silence(), self.privacy.errors():
+            records = (item.record for item in islice(items, _SAMPLE) if item.record is not None)
+            sample = [{self.privacy.key(key): value for key, value in record.items()} for record in records]
+            return Columns.of(sample, _fields(self.nlp)).as_dict()
 
 
 def counts_of(manifest: Manifest) -> RunCounts:
@@ -222,7 +228,10 @@ def folder_of(output: str) -> Path | None:
 
 
 def _fields(nlp: Language) -> dict[str, Any]:
-    """The type of each field that components assign, as far as they say; see TransformerPipe.result_type."""
+    """The type of each field that components assign, as far as they say; see TransformerPipe.result_type.
+
+    A component with several fields says it in `result_types`, field -> type.
+    """
     found: dict[str, Any] = {}
     for name, pipe in nlp.pipeline:
         for assigned in nlp.get_pipe_meta(name).assigns:
@@ -230,4 +239,5 @@ def _fields(nlp: Language) -> dict[str, Any]:
                 found[assigned.removeprefix("doc._.")] = "json"
         if getattr(pipe, "result_type", None) is not None:
             found[pipe.field] = pipe.result_type
+        found |= getattr(pipe, "result_types", None) or {}
     return found

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from mmpipe.corpus.decoding import check_encoding
 from mmpipe.corpus.layout import SHARD, Layout
 from mmpipe.corpus.packing import DamageError, packed, unpack
+from mmpipe.corpus.private import withheld_errors
 from mmpipe.errors import MmpipeError, NoInputError, RecordError
 from mmpipe.names import nearest
 from mmpipe.plugins import PluginRegistry
@@ -92,16 +93,24 @@ class Source:
 
 @dataclass(frozen=True)
 class Input:
-    """A source and the reader's function that reads it."""
+    """A source and the reader's function that reads it.
+
+    is_private: what it raises says nothing of what was read.
+    """
 
     source: Source
     read: Callable[[Source], Iterable[Item]]
+    is_private: bool = False
 
     def __iter__(self) -> Iterator[Item]:
         """Raises MmpipeError, naming source and record, where the reader itself fails.
 
         A packed file that is damaged behind its first record ends with an item that says so.
         """
+        with withheld_errors(self.is_private):
+            yield from self._items()
+
+    def _items(self) -> Iterator[Item]:
         last = None
         try:
             for last in self.read(self.source):

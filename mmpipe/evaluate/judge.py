@@ -17,6 +17,7 @@ from mmpipe.errors import ConfigError, MmpipeError, RecordError
 from mmpipe.evaluate.gold import Gold, Placed, read_gold
 from mmpipe.evaluate.task import Task
 from mmpipe.metrics.base import Pair
+from mmpipe.redaction import redactors_of
 
 
 @dataclass
@@ -91,6 +92,11 @@ def judge_pipeline(
     stand in the way of a component with that field. on_batch: called with numbers of records.
     Raises as `read_gold`, and MmpipeError where not one record came through.
     """
+    if redactors_of(nlp):
+        raise ConfigError(
+            "the texts of this pipeline's runs are private, and an evaluation shows some",
+            next_step="evaluate the pipeline with the `private` of its component set to false",
+        )
     golds = read_gold(items, tasks)
     judgements = [Judgement(task, golds[task.name]) for task in tasks if task.name in golds]
     processor = Processor(nlp, text_key=text_key)

@@ -46,7 +46,7 @@ def embed_readings(
     def run(inputs: dict[str, Tensor]) -> np.ndarray:
         return pool(shim.module, inputs, pooling).cpu().numpy()
 
-    rows = map_readings(run, readings, shim, budget_tokens=budget_tokens, max_tokens=max_tokens, what="mean")
+    rows = map_readings(run, readings, shim, budget_tokens=budget_tokens, max_tokens=max_tokens, what=pooling)
     vectors = np.zeros((len(readings), shim.config.hidden_size), dtype=np.float32)
     for index, (reading, of_reading) in enumerate(zip(readings, rows, strict=True)):
         if of_reading:

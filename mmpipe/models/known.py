@@ -32,7 +32,7 @@ def content_key(inputs: Mapping[str, Any]) -> bytes:
 class KnownRows(Generic[Row]):
     """The rows of one kind that a model has given before, where a result cache is used (mmpipe.runtime.results).
 
-    what: which rows these are of the model's, and what else decides them, as JSON.
+    what: which rows these are of the model's, and what else decides them, as JSON; None keeps nothing.
     keep, restore: a row as the cache can hold it, and back.
     """
 
@@ -44,7 +44,7 @@ class KnownRows(Generic[Row]):
         restore: Callable[[Any], Row] = lambda value: value,
     ) -> None:
         # Weights in training change from one update to the next.
-        self._cache = result_cache() if shim.trainer is None else None
+        self._cache = result_cache() if shim.trainer is None and what is not None else None
         self._made_by = b"" if self._cache is None else _identity(shim, what)
         self._keep, self._restore = keep, restore
 

@@ -48,14 +48,14 @@ def map_windows(
     *,
     budget_tokens: int,
     max_tokens: int,
-    what: Any,
+    what: Any = None,
 ) -> list[Row]:
     """Apply `function(inputs)` to all windows batch by batch, without gradients; results in their order.
 
     Windows of equal tokens, as repeated texts have, are computed once and share a row, which is not to be changed.
 
     function: takes tensors of shape (n_windows, length) by name, `attention_mask` among them; one row a window.
-    what: see mmpipe.models.known.KnownRows.
+    what: see mmpipe.models.known.KnownRows; None keeps nothing on disk.
     """
     filler = padding_id(shim.config)
 
@@ -84,7 +84,7 @@ def map_readings(
     *,
     budget_tokens: int,
     max_tokens: int,
-    what: Any,
+    what: Any = None,
 ) -> list[list[Row]]:
     """As `map_windows`, over the windows of all readings together: the rows of each reading, in its order."""
     windows = [window for reading in readings for window in reading.windows]

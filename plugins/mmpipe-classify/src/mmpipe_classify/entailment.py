@@ -93,7 +93,7 @@ def forward(model: Model, asked: Asked, is_train: bool) -> tuple[list[Classifica
             long_text=attrs["long_text"],
             is_context_first=True,
         )
-        rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size)
+        rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size, what="logits")
         for reading, of_reading in zip(readings, rows, strict=True):
             found.append((mean_row(reading, of_reading) if of_reading else None, reading.coverage))
     parts = [found[start : start + len(hypotheses)] for start in range(0, len(found), len(hypotheses))]

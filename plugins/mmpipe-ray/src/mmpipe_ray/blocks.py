@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from ray.data.block import BlockMetadata
 
 from mmpipe.corpus.engine import Job, sendable
 from mmpipe.corpus.pending import Pending
+from mmpipe.corpus.silence import silence
 
 COLUMN = "pickled"
 
@@ -47,9 +49,11 @@ class ShardSource(Datasource):
         return [ReadTask(self._read, unknown)]
 
     def _read(self) -> Iterator[pa.Table]:
+        is_private = any(given.is_private for given in self._pending.inputs)
         try:
             os.chdir(self._job.command.folder)
-            for shard in self._pending:
-                yield as_block(shard)
+            with silence() if is_private else contextlib.nullcontext():
+                for shard in self._pending:
+                    yield as_block(shard)
         except Exception as error:
             yield as_block(sendable(error))
