@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -59,7 +59,7 @@ class Candidate:
     start: int
     end: int
     score: float
-    window: int
+    window: int = field(compare=False)
     pieces: range
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 import spacy
 import torch
+from mmpipe_explain.factory import DEFAULTS
 from spacy.language import Language
 from spacy.tokens import DocBin
 
@@ -151,12 +154,13 @@ def test_threads_that_predict_and_explain_at_once(checkpoint: str, explaining: E
     assert wrong == []
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
-@pytest.mark.parametrize("unit", ["token", "word", "piece", "sentence"])
+@pytest.mark.parametrize(
+    ("family", "unit"), [("bert", "token"), ("roberta", "word"), ("bert", "piece"), ("roberta", "sentence")]
+)
 def test_awkward_texts(tiny: Callable[..., str], explaining: Explaining, family: str, unit: str) -> None:
     checkpoint = tiny(family, labels=("negative", "positive"))
     nlp = explaining("mmpipe_sentiment", checkpoint, method="gradient_x_input", unit=unit)
-    texts = [text[:500] for text in AWKWARD_TEXTS.values()]
+    texts = [text[:150] for text in AWKWARD_TEXTS.values()]
     for doc in nlp.pipe(texts):
         for found in doc._.explanations:
             at, whole = 0, 0.0
@@ -165,8 +169,7 @@ def test_awkward_texts(tiny: Callable[..., str], explaining: Explaining, family:
                 assert token["text"] == doc.text[token["start"] : token["end"]]
                 at, whole = token["end"], whole + token["weight"]
             assert found["tokens"], doc.text
-        if not doc.text.strip():
-            assert doc._.explanations == []
+        assert bool(doc._.explanations) == (doc._.sentiment["label"] is not None)
 
 
 def test_units_of_chinese_are_its_tokens(checkpoint: str, explaining: Explaining) -> None:
@@ -206,3 +209,29 @@ def test_it_goes_with_weights_that_were_trained(checkpoint: str, explaining: Exp
     (logits,) = pipe.model.predict([TEXT])
     index = {"negative": 0, "positive": 1}[after["target"]]
     assert after["score"] == pytest.approx(float(logits.logits[index] - logits.logits[1 - index]), abs=1e-4)
+
+
+def test_the_readme_has_every_setting_with_its_default_and_every_key_of_a_result(
+    checkpoint: str, explaining: Explaining
+) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    listed = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", readme.split("## Settings")[1].split("\n## ")[0], flags=re.M)
+    assert {name: json.loads(default) for name, default in listed} == DEFAULTS
+    (found,) = explaining("mmpipe_sentiment", checkpoint, method="gradient_x_input")(TEXT)._.explanations
+    table = readme.split("## The result")[1].split("- **Score")[0]
+    assert set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.+?) \|", table, flags=re.M)))) == set(found)
+    assert set(found) == set(type(explaining("mmpipe_sentiment", checkpoint).get_pipe("explain")).result_type[0])
+
+
+def test_weights_first_loaded_while_predicting_have_gradients(tiny: Callable[..., str], tmp_path: Path) -> None:
+    """spaCy loads no weights by itself: the first prediction does, where gradients are off."""
+    model = {"name": tiny("distilbert", labels=("negative", "positive")), "precision": "fp32"}
+    config = {
+        "nlp": {"lang": "en", "pipeline": ["tone", "explain"]},
+        "components": {
+            "tone": {"factory": "mmpipe_sentiment", "model": model},
+            "explain": {"factory": "mmpipe_explain"},
+        },
+    }
+    (found,) = mmpipe.load(config, weights=False)(TEXT)._.explanations
+    assert any(token["weight"] for token in found["tokens"])

@@ -18,8 +18,8 @@ class Attribution:
     """
 
     weights: np.ndarray
+    elsewhere: float
     score: float
-    elsewhere: float = 0.0
     baseline_score: float | None = None
     convergence_delta: float | None = None
     n_steps: int | None = None

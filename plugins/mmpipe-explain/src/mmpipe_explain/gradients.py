@@ -18,7 +18,7 @@ from mmpipe.models.attribution import with_tokens
 from mmpipe.models.windows import Window
 from mmpipe_explain.attribution import Attribution
 from mmpipe_explain.options import Options
-from mmpipe_explain.target import Target, places_of
+from mmpipe_explain.target import Target
 from mmpipe_explain.units import Stretch
 
 logger = logging.getLogger("mmpipe")
@@ -28,16 +28,14 @@ def gradient_x_input(target: Target, units: Sequence[Stretch], options: Options)
     """Each embedding times the gradient of the score there, summed over its width."""
     from captum.attr import InputXGradient  # brings matplotlib
 
-    weights, elsewhere, score = np.zeros(len(units)), 0.0, 0.0
+    sums, score = _Sums(len(target.read.starts)), 0.0
     with torch.inference_mode(False), torch.enable_grad():
         for window, share in target.parts:
             function = _Function(target, window)
             given = target.probe.embed(window)
             score += share * function.value(given)
-            found = InputXGradient(function).attribute(given.clone().requires_grad_())
-            own, rest = _shared_out(found, window, units)
-            weights, elsewhere = weights + share * own, elsewhere + share * rest
-    return Attribution(weights, score, elsewhere)
+            sums.add(InputXGradient(function).attribute(given.clone().requires_grad_()), window, share)
+    return Attribution(*sums.of(units), score)
 
 
 def integrated_gradients(target: Target, units: Sequence[Stretch], options: Options) -> Attribution:
@@ -48,13 +46,13 @@ def integrated_gradients(target: Target, units: Sequence[Stretch], options: Opti
     """
     from captum.attr import IntegratedGradients  # brings matplotlib
 
-    weights, elsewhere, score, baseline_score, delta, n_steps = np.zeros(len(units)), 0.0, 0.0, 0.0, 0.0, 0
+    sums, score, baseline_score, delta, n_steps = _Sums(len(target.read.starts)), 0.0, 0.0, 0.0, 0
+    budget = options.batch_tokens or target.probe.batch_tokens
     with torch.inference_mode(False), torch.enable_grad():
         for window, share in target.parts:
             function = _Function(target, window)
             given, baseline = target.probe.embed(window), _baseline(target, window, options)
             whole, empty = function.value(given), function.value(baseline)
-            budget = options.batch_tokens or target.probe.batch_tokens
             steps = options.n_steps
             while True:
                 found = IntegratedGradients(function).attribute(
@@ -64,8 +62,7 @@ def integrated_gradients(target: Target, units: Sequence[Stretch], options: Opti
                 if abs(off) <= options.tolerance or 2 * steps > options.max_steps:
                     break
                 steps *= 2
-            own, rest = _shared_out(found, window, units)
-            weights, elsewhere = weights + share * own, elsewhere + share * rest
+            sums.add(found, window, share)
             score, baseline_score = score + share * whole, baseline_score + share * empty
             delta, n_steps = delta + share * off, max(n_steps, steps)
     if abs(delta) > options.tolerance:
@@ -77,7 +74,7 @@ def integrated_gradients(target: Target, units: Sequence[Stretch], options: Opti
             n_steps,
             options.tolerance,
         )
-    return Attribution(weights, score, elsewhere, baseline_score, delta, n_steps)
+    return Attribution(*sums.of(units), score, baseline_score, delta, n_steps)
 
 
 class _Function:
@@ -94,18 +91,30 @@ class _Function:
             return float(self(embeddings)[0])
 
 
+class _Sums:
+    """What the pieces of a text were given in all windows, and what stands on no piece of it."""
+
+    def __init__(self, n_pieces: int) -> None:
+        self.by_piece, self.elsewhere = np.zeros(n_pieces), 0.0
+
+    def add(self, found: Tensor, window: Window, share: float) -> None:
+        """found: shape (1, length, width)."""
+        by_place = share * found[0].detach().double().sum(-1).cpu().numpy()
+        own = by_place[window.place : window.place + len(window.pieces)]
+        self.by_piece[window.pieces.start : window.pieces.stop] += own
+        self.elsewhere += float(by_place.sum() - own.sum())
+
+    def of(self, units: Sequence[Stretch]) -> tuple[np.ndarray, float]:
+        """The sum over each unit, and over all that is in none."""
+        weights = np.array([self.by_piece[list(unit.pieces)].sum() for unit in units])
+        return weights, self.elsewhere + float(self.by_piece.sum() - weights.sum())
+
+
 def _baseline(target: Target, window: Window, options: Options) -> Tensor:
     name, token_id = options.baseline_of(target.probe)
-    places = places_of(window, window.pieces)
+    places = range(window.place, window.place + len(window.pieces))
     if name != "zero":
         return target.probe.embed(with_tokens(window, places, token_id))
     embeddings = target.probe.embed(window).clone()
-    embeddings[:, places] = 0.0
+    embeddings[:, places.start : places.stop] = 0.0
     return embeddings
-
-
-def _shared_out(found: Tensor, window: Window, units: Sequence[Stretch]) -> tuple[np.ndarray, float]:
-    """The sums over each unit, and over all else. found: shape (1, length, width)."""
-    by_place = found[0].double().sum(-1).cpu().numpy()
-    weights = np.array([by_place[places_of(window, unit.pieces)].sum() for unit in units])
-    return weights, float(by_place.sum() - weights.sum())

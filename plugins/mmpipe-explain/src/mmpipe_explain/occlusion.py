@@ -13,7 +13,7 @@ import numpy as np
 from mmpipe.models.attribution import with_tokens
 from mmpipe_explain.attribution import Attribution
 from mmpipe_explain.options import Options
-from mmpipe_explain.target import Target, places_of
+from mmpipe_explain.target import Target
 from mmpipe_explain.units import Stretch
 
 
@@ -23,13 +23,16 @@ def occlusion(target: Target, units: Sequence[Stretch], options: Options) -> Att
     Windows stay where they were, and keep their shares, when a unit is deleted.
     """
     _, token_id = options.baseline_of(target.probe)
+    unit_of = {piece: index for index, unit in enumerate(units) for piece in unit.pieces}
     weights, total = np.zeros(len(units)), 0.0
     for window, share in target.parts:
-        places = [places_of(window, unit.pieces) for unit in units]
-        held = [index for index, where in enumerate(places) if where]
-        variants = [with_tokens(window, places[index], token_id) for index in held]
+        places: dict[int, list[int]] = {}
+        for place, piece in enumerate(window.pieces, start=window.place):
+            if piece in unit_of:
+                places.setdefault(unit_of[piece], []).append(place)
+        variants = [with_tokens(window, covered, token_id) for covered in places.values()]
         rows = target.probe.outputs([window, *variants], batch_tokens=options.batch_tokens)
         whole, *without = (float(target.score(row[None])[0]) for row in rows)
         total += share * whole
-        weights[held] += share * (whole - np.array(without))
-    return Attribution(weights, total)
+        weights[list(places)] += share * (whole - np.array(without))
+    return Attribution(weights, 0.0, total)

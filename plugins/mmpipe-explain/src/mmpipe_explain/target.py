@@ -41,8 +41,3 @@ class Target:
     def coverage(self) -> float:
         """Their share of all of the text's, 0 to 1."""
         return len(self.pieces) / max(len(self.read.starts), 1)
-
-
-def places_of(window: Window, pieces: tuple[int, ...] | range) -> list[int]:
-    """Where those of the pieces that the window holds stand in its inputs."""
-    return [window.place + piece - window.pieces.start for piece in pieces if piece in window.pieces]
