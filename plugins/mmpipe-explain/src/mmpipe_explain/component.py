@@ -32,11 +32,11 @@ METHODS: dict[Method, Callable[[Target, Sequence[Stretch], Options], Attribution
 class Explain(Pipe):
     """Writes `doc._.explanations`, a list with a dict for each label and each answer that it explains.
 
-    Each is {component, method, baseline, target, against, question, probability, score, baseline_score,
-    convergence_delta, n_steps, elsewhere, coverage, tokens}: target the label, or the text of the answer (None where
-    none was given), whose score (a logit, a difference of two, or the sum of a start and an end logit) the tokens,
-    {start, end, text, weight}, share between them; offsets in characters. coverage is the share of the text that was
-    explained (0 to 1). See mmpipe_explain.attribution for the figures.
+    Each is {component, method, baseline, target, against, question, start, end, probability, score,
+    baseline_score, convergence_delta, n_steps, elsewhere, coverage, tokens}: target the label, or the text of the
+    answer from start to end (None where none was given), whose score (a logit, a difference of two, or the sum of a
+    start and an end logit) the tokens, {start, end, text, weight}, share between them; offsets in characters. coverage
+    is the share of the text that was explained (0 to 1). See mmpipe_explain.attribution for the figures.
 
     pipes: the components that are explained. options: see there.
     labels: the labels of classifiers that are explained, probable or not; None: the most probable one.
@@ -52,6 +52,8 @@ class Explain(Pipe):
             "target": "string",
             "against": "string",
             "question": "string",
+            "start": "int",
+            "end": "int",
             "probability": "float",
             "score": "float",
             "baseline_score": "float",
@@ -133,6 +135,8 @@ class Explain(Pipe):
             "target": target.name,
             "against": target.against,
             "question": target.question,
+            "start": target.start,
+            "end": target.end,
             "probability": target.probability,
             "score": found.score,
             "baseline_score": found.baseline_score,

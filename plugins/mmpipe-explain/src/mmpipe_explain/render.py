@@ -18,7 +18,7 @@ _STRONGEST, _LEAST_LINED = 0.65, 0.25
 _MOST_LISTED = 10
 _STYLE = f"""<style>
 .heat {{ font-size: 1.05rem; line-height: 2; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate }}
-.heat span, .scale span {{ border-bottom: 2px none }}
+.heat span {{ border-bottom: 2px none }}
 .heat .answer {{ outline: 2px solid currentColor; outline-offset: 1px }}
 .scale {{ display: inline-block; width: 12rem; height: .8rem; vertical-align: middle; margin: 0 .5rem;
   background: linear-gradient(to right, rgba({_AGAINST}, {_STRONGEST}), rgba({_AGAINST}, 0) 50%,
@@ -88,7 +88,7 @@ def _account(found: Mapping[str, Any]) -> str:
 
 def _heat(text: str, found: Mapping[str, Any], most: float) -> str:
     done, at = [], 0
-    answer = (found.get("start"), found.get("end"))
+    answer = (found["start"], found["end"])
     for token in found["tokens"]:
         done.append(_shown(text[at : token["start"]]))
         done.append(_word(text[token["start"] : token["end"]], token, most, answer))
