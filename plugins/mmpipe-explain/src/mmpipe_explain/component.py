@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 
 from mmpipe import ModelError
 from mmpipe.component import TransformerPipe
+from mmpipe.document import set_extension
 from mmpipe.models.attribution import Probe
 from mmpipe_explain.answers import answer_targets
 from mmpipe_explain.attribution import Attribution
@@ -42,6 +43,7 @@ class Explain(Pipe):
     labels: the labels of classifiers that are explained, probable or not; None: the most probable one.
     min_score: leave out what has a lower probability, 0 to 1.
     field: the name of the `doc._` extension.
+    Raises ConfigError for a field that cannot stand there.
     """
 
     result_type: ClassVar[Any] = [
@@ -79,8 +81,7 @@ class Explain(Pipe):
         self.vocab, self.name = vocab, name
         self.options, self.chosen_labels, self.min_score, self.field = options, labels, min_score, field
         self._probes = [(pipe, Probe(pipe.model)) for pipe in pipes]
-        if not Doc.has_extension(field):
-            Doc.set_extension(field, default=None)
+        set_extension(field)
 
     def __call__(self, doc: Doc) -> Doc:
         self.set_annotations([doc], self.predict([doc]))

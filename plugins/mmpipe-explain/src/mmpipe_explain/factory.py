@@ -16,7 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "unit": "token",
     "baseline": "auto",
     "score": "margin",
-    "n_steps": 16,
+    "n_steps": 32,
     "max_steps": 256,
     "tolerance": 0.01,
     "labels": None,

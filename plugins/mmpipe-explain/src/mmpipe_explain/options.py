@@ -41,7 +41,7 @@ class Options:
     unit: Unit = "token"
     baseline: Baseline = "auto"
     score: Score = "margin"
-    n_steps: int = 16
+    n_steps: int = 32
     max_steps: int = 256
     tolerance: float = 0.01
     batch_tokens: int | None = None
