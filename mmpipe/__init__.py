@@ -26,6 +26,7 @@ from mmpipe.specs import (
 )
 
 if TYPE_CHECKING:
+    from mmpipe.corpus.docs import read_docs
     from mmpipe.document import make_doc, make_docs, to_record
     from mmpipe.loading import load
 
@@ -53,10 +54,17 @@ __all__ = [
     "load",
     "make_doc",
     "make_docs",
+    "read_docs",
     "to_record",
 ]
 
-_LAZY = {"load": "loading", "make_doc": "document", "make_docs": "document", "to_record": "document"}
+_LAZY = {
+    "load": "loading",
+    "make_doc": "document",
+    "make_docs": "document",
+    "read_docs": "corpus.docs",
+    "to_record": "document",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -50,11 +50,17 @@ class SpanLogits:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A stretch of the context in characters, without white space around it, and its probability, 0 to 1."""
+    """A stretch of the context in characters, without white space around it, and its probability, 0 to 1.
+
+    window: which window's logits decided; pieces: the pieces of the context whose first has the start logit and whose
+    last the end logit. The stretch may be longer, where answers are completed to words.
+    """
 
     start: int
     end: int
     score: float
+    window: int = field(compare=False)
+    pieces: range
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def find_answers(
     words = _words(logits) if align_to_words else None
     found: dict[str, Candidate] = {}
     places: set[tuple[int, int]] = set()
-    for first, last, log_score in _ranked(logits.windows, scales, max_answer_tokens, enough=8 * top_k):
+    for window, first, last, log_score in _ranked(logits.windows, scales, max_answer_tokens, enough=8 * top_k):
         place = _place(logits, first, last, words)
         # Of one very long word, all spans are the same answer.
         if place in places:
@@ -106,7 +112,7 @@ def find_answers(
         start, end = _trimmed(logits.context, *place, keeps_marks=align_to_words)
         text = logits.context[start:end].lower()
         if text and text not in found:
-            found[text] = Candidate(start, end, float(np.exp(log_score)))
+            found[text] = Candidate(start, end, float(np.exp(log_score)), window, range(first, last + 1))
             if len(found) == top_k:
                 break
     return Answers(tuple(found.values()), float(np.exp((nulls - masses).min())), logits.coverage)
@@ -121,8 +127,8 @@ def _mass(logits: np.ndarray, null: float) -> float:
 
 def _ranked(
     windows: Sequence[WindowLogits], scales: np.ndarray, max_answer_tokens: int, *, enough: int
-) -> Iterator[tuple[int, int, float]]:
-    """All spans as (first piece, last piece, log score), best first, of equal ones the earlier first."""
+) -> Iterator[tuple[int, int, int, float]]:
+    """All spans as (window, first piece, last piece, log score), best first, of equal ones the earlier first."""
     scores, origins = [], []
     for window, scale in zip(windows, scales, strict=True):
         n_pieces = len(window.start)
@@ -133,6 +139,7 @@ def _ranked(
         scores.append((spans - scale).ravel())
         starts = np.repeat(np.arange(n_pieces), width) + window.first_piece
         origins.append(np.stack([starts, starts + np.tile(np.arange(width), n_pieces)]))
+    bounds = np.cumsum([len(of_window) for of_window in scores])
     flat, (firsts, lasts) = np.concatenate(scores), np.concatenate(origins, axis=1)
     done = 0
     while done < len(flat):
@@ -144,7 +151,8 @@ def _ranked(
         for index in best[done:]:
             if flat[index] == -np.inf:
                 return
-            yield int(firsts[index]), int(lasts[index]), float(flat[index])
+            place = int(np.searchsorted(bounds, index, side="right"))
+            yield place, int(firsts[index]), int(lasts[index]), float(flat[index])
         done = len(best)
 
 

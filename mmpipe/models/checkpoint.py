@@ -135,7 +135,9 @@ class Checkpoint:
         file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
 
     def _place(self, placement: Placement) -> nn.Module:
-        module = self.load().to(placement.device, placement.dtype).eval()
+        # One that is loaded while something predicts must have gradients all the same, for all who share it.
+        with torch.inference_mode(False):
+            module = self.load().to(placement.device, placement.dtype).eval()
         return steady(module) if self._is_steady(placement.device) else module
 
     def _is_steady(self, device: torch.device) -> bool:

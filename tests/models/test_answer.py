@@ -65,6 +65,19 @@ def test_the_same_answer_of_two_windows_is_one_with_the_better_score():
     assert found.candidates[0].score == pytest.approx(alone.score)
 
 
+def test_a_candidate_says_which_logits_decided():
+    first, second = window([0, 1, 0], [0, 1, 0]), window([0, 1, 6], [0, 0, 6], first_piece=2)
+    logits = logits_of(first, second, n_pieces=5)
+    for found in find_answers(logits, top_k=20).candidates:
+        own = logits.windows[found.window]
+        start, end = own.start[found.pieces[0] - own.first_piece], own.end[found.pieces[-1] - own.first_piece]
+        mass = np.log(np.exp(np.append(own.start, 0.0)).sum()) + np.log(np.exp(np.append(own.end, 0.0)).sum())
+        best = np.log(np.exp(np.append(second.start, 0.0)).sum()) + np.log(np.exp(np.append(second.end, 0.0)).sum())
+        assert np.log(found.score) == pytest.approx(start + end - max(mass, best), abs=1e-5)
+    best = find_answers(logits).candidates[0]
+    assert (best.window, best.pieces) == (1, range(4, 5))
+
+
 def test_the_spans_of_one_very_long_word_take_no_time():
     n_pieces = 2000
     places, values = np.arange(n_pieces), np.sin(np.arange(n_pieces), dtype=np.float32)
