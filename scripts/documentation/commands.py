@@ -1,0 +1,47 @@
+"""The commands that a page shows and nobody runs: their names and options are those of mmpipe."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+import click
+import typer
+from mmpipe.cli.main import app
+
+from documentation.page import Listing
+
+_COMMAND = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S* )*mmpipe (.+)$", flags=re.MULTILINE)
+
+
+def command_faults(listing: Listing) -> Iterator[str]:
+    """What is wrong with the lines of a listing that begin with `mmpipe`."""
+    for line in _COMMAND.findall(listing.text.replace("\\\n", " ")):
+        try:
+            words = shlex.split(re.split(r"\s[|>&]", line)[0], comments=True)
+        except ValueError as error:
+            yield f"{line!r}: {error}"
+            continue
+        yield from (f"mmpipe {line}: {said}" for said in _faults([word.strip("[]") for word in words]))
+
+
+def _faults(words: list[str]) -> Iterator[str]:
+    command: click.Command = typer.main.get_command(app)
+    context = click.Context(command, info_name="mmpipe")
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        try:
+            name, found, words = command.resolve_command(context, words)
+        except click.UsageError as error:
+            yield error.format_message()
+            return
+        if found is None:
+            return
+        command, context = found, click.Context(found, context, info_name=name)
+    options = {option for parameter in command.get_params(context) for option in parameter.opts}
+    takes_overrides = bool((command.context_settings or {}).get("ignore_unknown_options"))
+    for word in words:
+        option = word.split("=")[0]
+        is_override = takes_overrides and option.startswith("--") and "." in option
+        if word.startswith("-") and len(word) > 1 and option not in options and not is_override:
+            yield f"no option {option}; there are {', '.join(sorted(options))}"
