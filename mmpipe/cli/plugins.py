@@ -1,4 +1,4 @@
-"""`mmpipe plugins list`"""
+"""`mmpipe plugins list`, `mmpipe plugins new`"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mmpipe.cli.plugins_new import new_plugin
 from mmpipe.plugins import Plugin, get_plugins
 
 app = typer.Typer(help="Plugins and what they provide.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -16,6 +17,9 @@ app = typer.Typer(help="Plugins and what they provide.", no_args_is_help=True, p
 @app.callback()
 def plugins() -> None:
     """Plugins and what they provide."""
+
+
+app.command("new")(new_plugin)
 
 
 @app.command("list")
