@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import typer
-from mmpipe.cli.main import app
 
 from documentation.page import Listing
+from mmpipe.cli.main import app
 
 _COMMAND = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S* )*mmpipe (.+)$", flags=re.MULTILINE)
 
@@ -27,17 +27,16 @@ def command_faults(listing: Listing) -> Iterator[str]:
 
 
 def _faults(words: list[str]) -> Iterator[str]:
-    command: click.Command = typer.main.get_command(app)
-    context = click.Context(command, info_name="mmpipe")
-    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+    # Typer brings a click of its own in some versions, so that click's names cannot be used.
+    command: Any = typer.main.get_command(app)
+    context = command.context_class(command, info_name="mmpipe")
+    while hasattr(command, "resolve_command") and words and not words[0].startswith("-"):
         try:
-            name, found, words = command.resolve_command(context, words)
-        except click.UsageError as error:
-            yield error.format_message()
+            name, command, words = command.resolve_command(context, words)
+        except Exception as error:
+            yield getattr(error, "message", str(error))
             return
-        if found is None:
-            return
-        command, context = found, click.Context(found, context, info_name=name)
+        context = command.context_class(command, context, info_name=name)
     options = {option for parameter in command.get_params(context) for option in parameter.opts}
     takes_overrides = bool((command.context_settings or {}).get("ignore_unknown_options"))
     for word in words:

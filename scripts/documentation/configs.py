@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from documentation.page import Listing
 from mmpipe.config import read_pipeline
 from mmpipe.config.spelling import SPELLINGS
 from mmpipe.plugins import get_plugins
 from mmpipe.train.config import read_training
-
-from documentation.page import Listing
 
 _OF_TRAINING = {"paths", "corpora", "training", "initialize"}
 

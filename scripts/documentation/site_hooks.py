@@ -9,12 +9,18 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 INCLUDED = {
@@ -70,7 +76,17 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return f"{words}({posixpath.relpath(found, posixpath.dirname(page.file.src_uri) or '.')}{anchor})"
         return words[1:-1] if (ROOT / path).exists() else link[0]
 
-    return _LINK.sub(led, markdown)
+    return _LINK.sub(led, markdown.replace("<!-- table of plugins -->", _table_of_plugins(here)))
+
+
+def _table_of_plugins(here: str) -> str:
+    """Markdown: a row for each distribution in plugins/, as its pyproject.toml describes it."""
+    rows = ["| plugin | what |", "|---|---|"]
+    for file in sorted(ROOT.glob("plugins/*/pyproject.toml")):
+        project = tomllib.loads(file.read_text("utf-8"))["project"]
+        readme = posixpath.relpath(f"plugins/{file.parent.name}/README.md", posixpath.dirname(here))
+        rows.append(f"| [{project['name']}]({readme}) | {project['description']} |")
+    return "\n".join(rows)
 
 
 def _named(nav: Any) -> list[str]:

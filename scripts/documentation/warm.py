@@ -6,6 +6,7 @@ small script, which hands its arguments, folder, environment and standard stream
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -57,11 +58,8 @@ class Warm:
 
 def serve(address: str) -> None:
     """Import, listen, and fork for each connection until SIGTERM."""
-    import mmpipe.cli.main
-    import mmpipe.loading
-    import mmpipe.models.classifier
-    import transformers.models.auto  # noqa: F401
-
+    for name in ("mmpipe.cli.main", "mmpipe.loading", "mmpipe.models.classifier", "transformers.models.auto"):
+        importlib.import_module(name)
     place = socket.socket(socket.AF_UNIX)
     place.bind(f"{address}.new")
     place.listen(16)
@@ -95,7 +93,6 @@ def _answer(connection: socket.socket) -> None:
 def _run(command: str, arguments: list[str], folder: str, environ: dict[str, str], environment: str) -> None:
     """Be that command, and end."""
     import atexit
-    import importlib
     import multiprocessing
     import runpy
     import site

@@ -45,7 +45,8 @@ WRONG = {
     "a command that prints something else": "```console\n$ mmpipe --version\nmmpipe 99.9\n```\n",
     "a setting that is not there": '```ini\n[nlp]\nlang = "en"\npipeline = ["sentencizer"]\n\n'
     '[components.sentencizer]\nfactory = "sentencizer"\npunct = 1\n```\n',
-    "a change of what is not there": '```toml title="a.toml"\nx = 1\n```\n\n```diff title="a.toml"\n-x = 2\n+x = 3\n```\n',
+    "a change of what is not there": '```toml title="a.toml"\nx = 1\n```\n\n'
+    '```diff title="a.toml"\n-x = 2\n+x = 3\n```\n',
     "a listing that nobody knows how to run": "```haskell\nmain = pure ()\n```\n",
 }
 

@@ -66,7 +66,8 @@ def test_links_lead_somewhere_and_nothing_is_fetched(site: Path) -> None:
             target = target / "index.html" if target.is_dir() else target
             assert target.is_file(), (page, link)
             assert not anchor or anchor == "__skip" or anchor in pages[target].ids, (page, link)
-    assert not [file for file in site.rglob("*.css") if re.search(r"url\(['\"]?(?:https?:)?//", file.read_text("utf-8"))]
+    styles = [file.read_text("utf-8") for file in site.rglob("*.css")]
+    assert styles and not [found for style in styles for found in re.findall(r"url\(['\"]?(?:https?:)?//.*?\)", style)]
 
 
 def test_every_plugin_and_model_has_a_page(site: Path) -> None:
@@ -75,11 +76,12 @@ def test_every_plugin_and_model_has_a_page(site: Path) -> None:
         assert (site / folder / f"{readme.parent.name}.html").is_file()
 
 
-READMES = [ROOT / "README.md", *ROOT.glob("*.md"), *ROOT.glob("plugins/*/README.md"), *ROOT.glob("corpora/*/README.md")]
+PATTERNS = ("*.md", "docs/**/*.md", "plugins/*/README.md", "corpora/*/README.md")
+IN_REPOSITORY = sorted(file for pattern in PATTERNS for file in ROOT.glob(pattern))
 
 
-@pytest.mark.parametrize("page", sorted({*READMES}), ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_of_a_readme_lead_somewhere_in_the_repository(page: Path) -> None:
+@pytest.mark.parametrize("page", IN_REPOSITORY, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere_in_the_repository_too(page: Path) -> None:
     text = page.read_text("utf-8")
     for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]*))?\)", text):
         file = page.parent / target if target else page
