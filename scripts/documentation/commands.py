@@ -12,12 +12,15 @@ import typer
 from documentation.page import Listing
 from mmpipe.cli.main import app
 
-_COMMAND = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S* )*mmpipe (.+)$", flags=re.MULTILINE)
+_COMMAND = r"(?:[A-Z_]+=\S* )*mmpipe (.+)$"
 
 
 def command_faults(listing: Listing) -> Iterator[str]:
-    """What is wrong with the lines of a listing that begin with `mmpipe`."""
-    for line in _COMMAND.findall(listing.text.replace("\\\n", " ")):
+    """What is wrong with the commands of a console or an indented block that begin with `mmpipe`."""
+    if listing.language not in ("console", ""):
+        return
+    pattern = (r"^\$ " if listing.language else r"^\s*") + _COMMAND
+    for line in re.findall(pattern, listing.text.replace("\\\n", " "), flags=re.MULTILINE):
         try:
             words = shlex.split(re.split(r"\s[|>&]", line)[0], comments=True)
         except ValueError as error:
