@@ -34,10 +34,10 @@ class Project:
 
     @property
     def description(self) -> str:
-        """One line: "A component and a reader for mmpipe"."""
-        nouns = [kind.noun for kind in self.kinds]
-        told = " and ".join(filter(None, [", ".join(nouns[:-1]), nouns[-1]]))
-        return f"{told[0].upper()}{told[1:]} for mmpipe"
+        """One line: "A component for mmpipe", "A plugin for mmpipe: component, reader"."""
+        if len(self.kinds) == 1:
+            return f"{self.kinds[0].noun.capitalize()} for mmpipe"
+        return f"A plugin for mmpipe: {', '.join(kind.name for kind in self.kinds)}"
 
     def values(self) -> dict[str, Any]:
         """What templates may name."""

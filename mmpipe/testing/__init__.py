@@ -1,18 +1,49 @@
-"""What a plugin author's tests import: tiny real checkpoints, and texts of every awkward sort."""
+"""What a plugin author's tests import: contracts to prove, tiny real checkpoints, fake models, awkward records.
+
+Importing it imports neither spaCy nor torch nor pytest; what needs them does when it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from mmpipe.testing.checkpoints import CLASSIFIERS, EXTRACTORS, SEQ2SEQ, tiny_checkpoint
+from mmpipe.testing.contract import ContractError, ContractFault, ContractReport
 from mmpipe.testing.distributions import write_plugin
 from mmpipe.testing.frail import frail_plugin
+from mmpipe.testing.records import AWKWARD_RECORDS, ORDINARY_RECORDS
 from mmpipe.testing.texts import AWKWARD_TEXTS
 from mmpipe.testing.vision_checkpoints import VISION
 
+if TYPE_CHECKING:
+    from mmpipe.testing.component_contract import COMPONENT_CHECKS, check_component
+
 __all__ = [
+    "AWKWARD_RECORDS",
     "AWKWARD_TEXTS",
     "CLASSIFIERS",
+    "COMPONENT_CHECKS",
     "EXTRACTORS",
+    "ORDINARY_RECORDS",
     "SEQ2SEQ",
     "VISION",
+    "ContractError",
+    "ContractFault",
+    "ContractReport",
+    "check_component",
     "frail_plugin",
     "tiny_checkpoint",
     "write_plugin",
 ]
+
+_LAZY = {"check_component": "component_contract", "COMPONENT_CHECKS": "component_contract"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs spaCy only when it is asked for (PEP 562)."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'mmpipe.testing' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"mmpipe.testing.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value

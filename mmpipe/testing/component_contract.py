@@ -1,0 +1,87 @@
+"""`check_component`: the contract of a component, proved on anyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmpipe.testing.checks import invariance, isolation, processes, results, serialisation
+from mmpipe.testing.checks.settings import CHECKS as SETTINGS
+from mmpipe.testing.checks.subject import Subject, told
+from mmpipe.testing.contract import ContractError, ContractFault, ContractReport, run_checks
+from mmpipe.testing.records import N_HUGE_CHARS, ORDINARY_RECORDS
+
+CHECKS = (
+    *invariance.CHECKS,
+    *results.CHECKS,
+    *isolation.CHECKS,
+    *serialisation.CHECKS,
+    *SETTINGS,
+    *processes.CHECKS,
+)
+COMPONENT_CHECKS = tuple(check.name for check in CHECKS)
+"""Names of the checks of `check_component`, for `only` and `skip`, in the order they run."""
+
+
+def check_component(
+    factory: str,
+    config: Mapping[str, Any] | None = None,
+    *,
+    records: Iterable[Mapping[str, Any] | str] | None = None,
+    before: Mapping[str, Mapping[str, Any]] | Iterable[str] = (),
+    name: str | None = None,
+    lang: str = "en",
+    root: Path | str = ".",
+    tolerance: float = 1e-5,
+    prepare: Callable[[Any], Any] | None = None,
+    failing: Mapping[str, Any] | str | None = None,
+    optional: Collection[str] = (),
+    n_huge_chars: int = N_HUGE_CHARS,
+    timeout_seconds: float = 300.0,
+    only: Collection[str] | None = None,
+    skip: Collection[str] = (),
+) -> ContractReport:
+    """Prove that a component keeps the contract of mmpipe's components.
+
+    factory: its spaCy factory name, provided by an installed plugin or registered by `@Language.factory`.
+    config: its settings; small models make the checks fast (mmpipe.testing.tiny_checkpoint).
+    records: two or more that it takes; ORDINARY_RECORDS when None. Those of AWKWARD_RECORDS are tried in any case.
+    before: components that stand before it: names of factories, or name -> block as in a config.
+    name: of the component; that of the factory when None. lang: of the pipeline. root: the folder of image paths.
+    tolerance: how far numbers of equal results may be apart, absolute.
+    prepare: called with the component once it is built, to bring it into a state that has to survive saving.
+    failing: a record that makes it fail; when None, a document that cannot be read stands for one.
+    optional: what `assigns` declares and these settings do not call for, such as `{"doc.spans"}`.
+    n_huge_chars: characters of the longest text. timeout_seconds: for the check that starts processes.
+    only, skip: names of checks (COMPONENT_CHECKS); what is left out stands in the report.
+    Raises ContractError, an AssertionError, that lists every fault; ValueError for a name that no check has.
+    """
+    given = [
+        {"text": one} if isinstance(one, str) else one for one in (ORDINARY_RECORDS if records is None else records)
+    ]
+    subject = Subject(
+        factory,
+        dict(config or {}),
+        [{"id": f"given {index + 1}", **record} for index, record in enumerate(given)],
+        {one: {"factory": one} for one in before}
+        if not isinstance(before, Mapping)
+        else {k: dict(v) for k, v in before.items()},
+        name or factory,
+        lang,
+        Path(root),
+        tolerance,
+        prepare,
+        {"text": failing} if isinstance(failing, str) else failing,
+        frozenset(optional),
+        n_huge_chars,
+        timeout_seconds,
+    )
+    title = f"component {factory!r}"
+    try:
+        _ = subject.nlp
+    except Exception as error:
+        step = "mend the settings or the factory; all other checks wait for this"
+        fault = ContractFault("builds", f"mmpipe.load raised {told(error)}", "a factory builds its component", step)
+        raise ContractError(ContractReport(title, faults=(fault,))) from error
+    return run_checks(title, subject, CHECKS, only=only, skip=skip)
