@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mmpipe.deprecation import PluginDeprecationWarning
 from mmpipe.errors import ConfigError, Fault, MmpipeError, ModelError, PluginError, RecordError, StopRun
 from mmpipe.hookspecs import hookimpl
 from mmpipe.specs import (
@@ -38,6 +39,7 @@ __all__ = [
     "ModelError",
     "ModelSpec",
     "PipelineSpec",
+    "PluginDeprecationWarning",
     "PluginError",
     "ReaderSpec",
     "RecordError",

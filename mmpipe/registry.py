@@ -11,8 +11,10 @@ import pluggy
 from packaging.utils import canonicalize_name
 
 from mmpipe import hookspecs, specs
+from mmpipe.deprecation import told_to
 from mmpipe.errors import PluginError
 from mmpipe.names import nearest, resolve
+from mmpipe.spec_check import check
 
 GROUP, BUILTIN = hookspecs.PROJECT, "builtin"
 KINDS: dict[str, type] = {
@@ -35,6 +37,7 @@ class Plugin:
     status: "loaded", "blocked" (left out by MMPIPE_PLUGINS or MMPIPE_BLOCK_PLUGINS), "failed", or "missing"
         (MMPIPE_PLUGINS names it and it is not installed).
     error: why it failed, or what of it clashes with another plugin.
+    warnings: what it uses that will be gone from the contract (see mmpipe.deprecation).
     provides: kind (`components`, `readers`, ...) -> names.
     factories: spaCy factory names that the distribution's metadata declares, known without importing it.
     """
@@ -44,6 +47,7 @@ class Plugin:
     version: str
     status: str = "loaded"
     error: str | None = None
+    warnings: list[str] = field(default_factory=list)
     provides: dict[str, list[str]] = field(default_factory=dict)
     factories: tuple[str, ...] = ()
 
@@ -78,11 +82,15 @@ class Provided(Generic[Spec]):
 
 
 class PluginRegistry:
-    """All plugins of this environment, and what they provide by kind and name."""
+    """All plugins of this environment, and what they provide by kind and name.
 
-    def __init__(self, builtin: Any = None) -> None:
+    builtin: the module of what mmpipe itself provides. contract: the module of hook specifications.
+    """
+
+    def __init__(self, builtin: Any = None, contract: Any = hookspecs) -> None:
+        self.contract = contract
         self.manager = pluggy.PluginManager(GROUP)
-        self.manager.add_hookspecs(hookspecs)
+        self.manager.add_hookspecs(contract)
         self.plugins: list[Plugin] = []
         self._provided: dict[str, dict[str, list[Provided]]] = {kind: {} for kind in KINDS}
         if builtin is not None:
@@ -97,7 +105,8 @@ class PluginRegistry:
         try:
             module = load()
             _check_api_version(module)
-            self.manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
+            with told_to(plugin.origin, plugin.warnings):
+                self.manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
             self._check_hook_names(module)
             yielded = [(kind, spec) for kind in KINDS for spec in self._collect(module, kind)]
         except (Exception, SystemExit) as error:
@@ -190,11 +199,16 @@ class PluginRegistry:
             )
 
     def _check_hook_names(self, module: Any) -> None:
-        known = [name for name in dir(hookspecs) if name.startswith("mmpipe_")]
+        known = [name for name in dir(self.contract) if name.startswith("mmpipe_")]
+        for name in known:
+            hook = getattr(module, name, None)
+            if callable(hook) and self.manager.parse_hookimpl_opts(module, name) is None:
+                raise PluginError(f"{name} is not marked with @mmpipe.hookimpl")
         try:
             self.manager.check_pending()
         except pluggy.PluginValidationError as error:
-            unknown = [name for name in dir(module) if _is_pending(self.manager, module, name)]
+            marked = [name for name in dir(module) if self.manager.parse_hookimpl_opts(module, name) is not None]
+            unknown = [name for name in marked if not hasattr(self.contract, name)]
             hints = "; ".join(nearest(name, known, listing="known hooks") for name in unknown)
             raise PluginError(f"unknown hook {', '.join(map(repr, unknown)) or error} ({hints})") from error
 
@@ -203,8 +217,6 @@ class PluginRegistry:
         hook = getattr(module, name, None)
         if hook is None:
             return
-        if self.manager.parse_hookimpl_opts(module, name) is None:
-            raise PluginError(f"{name} is not marked with @mmpipe.hookimpl")
         found = hook()
         if found is not None and not isinstance(found, Iterable):
             raise PluginError(f"{name} returned {found!r}; it must yield {wanted}")
@@ -212,7 +224,7 @@ class PluginRegistry:
         for spec in found or ():
             if not isinstance(spec, KINDS[kind]):
                 raise PluginError(f"{name} yielded {spec!r}, not a {wanted}")
-            specs.check(spec)
+            check(spec)
             if spec.name in seen:
                 raise PluginError(f"{name} yields {spec.name!r} twice")
             seen.add(spec.name)
@@ -220,13 +232,12 @@ class PluginRegistry:
 
 
 def _check_api_version(module: Any) -> None:
-    version = getattr(module, "api_version", hookspecs.API_VERSION)
-    if version != hookspecs.API_VERSION:
-        raise PluginError(f"it is built for plugin API version {version}; this mmpipe speaks {hookspecs.API_VERSION}")
-
-
-def _is_pending(manager: pluggy.PluginManager, module: Any, name: str) -> bool:
-    return manager.parse_hookimpl_opts(module, name) is not None and not hasattr(hookspecs, name)
+    asked, spoken = getattr(module, "api_version", hookspecs.API_VERSION), hookspecs.API_VERSION
+    if type(asked) is not int:
+        raise PluginError(f"api_version must be an integer such as {spoken}, got {asked!r}")
+    if asked != spoken:
+        mend = "update mmpipe" if asked > spoken else "update the plugin"
+        raise PluginError(f"it is built for plugin API version {asked}; this mmpipe speaks {spoken}: {mend}")
 
 
 def _clash(kind: str, name: str, rivals: list[Provided]) -> str:

@@ -1,4 +1,4 @@
-"""What hooks yield: frozen descriptions of the things a plugin provides.
+"""What hooks yield and are told: frozen descriptions of the things a plugin provides, and of a run.
 
 Descriptions name code (`"package.module"` or `"package.module:function"`) instead of holding it, so that
 listing a plugin imports none of its components and no torch.
@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-
-from mmpipe.errors import PluginError
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,9 @@ class ComponentSpec:
 class PipelineSpec:
     """A named pipeline: `mmpipe.load(name)`.
 
+    name: what users write in place of a file; best prefixed with the plugin's own, since names are for all plugins.
     config: a config tree (`{"nlp": ..., "components": ...}`) or the path of a config file.
+    summary: one line for listings.
     """
 
     name: str
@@ -47,6 +47,7 @@ class ModelSpec:
     name: the reference users write, `mmpipe/sentiment-small`.
     folder: a Hugging Face model folder, or an overlay on a packaged backbone (see mmpipe.models.checkpoint).
     licence: an SPDX identifier or a few words; the card (README.md in the folder) says the rest.
+    summary: one line for `mmpipe models list`.
     """
 
     name: str
@@ -59,8 +60,10 @@ class ModelSpec:
 class ReaderSpec:
     """A format that records come in.
 
+    name: what `--reader` takes.
     function: `"module:function"`, called with one `mmpipe.corpus.source.Source`, yielding `Item`s.
     suffixes: file name endings it answers to, with the dot, lower case; none where it has to be chosen by name.
+    summary: one line for listings.
     sidecars: names of files that say more about files of this format. In a folder that holds both, they come to
         this function too, instead of to the reader of their own ending.
     """
@@ -76,11 +79,13 @@ class ReaderSpec:
 class WriterSpec:
     """A format that results go out in.
 
+    name: for listings and messages; a file's ending chooses the writer.
     function: `"module:function"`, called with a binary stream and a `mmpipe.corpus.columns.Columns`, returning an
         object with `write(result)`, which raises ValueError or TypeError for what cannot be written and then writes
         nothing, and `close()`, which writes what is left and leaves the stream open. Equal results must give equal
         bytes.
     suffixes: file name endings it answers to, with the dot, lower case.
+    summary: one line for listings.
     takes: what `write` is given: "results", as `mmpipe.document.to_record` makes them, or "docs", spaCy's.
     is_table: whether it writes the columns it is given, which are then made from the first records of a run.
     """
@@ -97,7 +102,9 @@ class WriterSpec:
 class MetricSpec:
     """A measure of quality, for `mmpipe evaluate` and for scores in training.
 
-    name: what a component's `metric` says. object: `"module:Class"`, a mmpipe.metrics.base.Metric.
+    name: what a component's `metric` says, and `mmpipe evaluate --metric FIELD=NAME`.
+    object: `"module:Class"`, a mmpipe.metrics.base.Metric.
+    summary: one line for listings.
     """
 
     name: str
@@ -109,7 +116,9 @@ class MetricSpec:
 class EngineSpec:
     """What does the shards of a run: `mmpipe run --engine <name>`.
 
+    name: what `--engine` takes.
     function: `"module:function"`, a mmpipe.corpus.engine.Engine.
+    summary: one line for listings.
     """
 
     name: str
@@ -121,8 +130,10 @@ class EngineSpec:
 class CommandSpec:
     """A command of the command line: `mmpipe <name>`.
 
+    name: the word behind `mmpipe`; those of mmpipe itself cannot be taken.
     function: `"module:object"`, a Typer function or a `typer.Typer` app with commands of its own. It is
     imported when the command is called, not for `mmpipe --help`.
+    summary: the line in `mmpipe --help`.
     """
 
     name: str
@@ -130,33 +141,12 @@ class CommandSpec:
     summary: str = ""
 
 
-def check(spec: Any) -> None:
-    """Raises PluginError where what a plugin's spec holds is not of the kinds above."""
-    kind = type(spec).__name__
-    for name in ("name", "module", "function", "object"):
-        value = getattr(spec, name, "-")
-        if not isinstance(value, str) or not value:
-            raise PluginError(f"{kind}.{name} must be a non-empty string, got {value!r}")
-    if isinstance(spec, ComponentSpec) and "." in spec.name:
-        raise PluginError(f"{kind}.name may not contain a dot, got {spec.name!r}")
-    if isinstance(spec, ModelSpec) and not spec.name.startswith("mmpipe/"):
-        raise PluginError(f"{kind}.name must begin with 'mmpipe/', got {spec.name!r}")
-    suffixes = getattr(spec, "suffixes", ())
-    if not isinstance(suffixes, tuple) or not all(isinstance(s, str) and s.startswith(".") for s in suffixes):
-        raise PluginError(f"{kind}.suffixes must be a tuple such as ('.jsonl',), got {suffixes!r}")
-    sidecars = getattr(spec, "sidecars", ())
-    if not isinstance(sidecars, tuple) or not all(isinstance(name, str) and name for name in sidecars):
-        raise PluginError(f"{kind}.sidecars must be a tuple such as ('captions.jsonl',), got {sidecars!r}")
-    if isinstance(spec, WriterSpec) and spec.takes not in ("results", "docs"):
-        raise PluginError(f"{kind}.takes must be 'results' or 'docs', got {spec.takes!r}")
-
-
 @dataclass(frozen=True)
 class RunInfo:
     """What the hooks of a run's life are told about the run.
 
-    pipeline: the pipeline as the user named it; inputs and output likewise. process: where the hook is called, "main"
-    or "worker 0"; each has its own start and end.
+    pipeline, inputs, output: as the user named them; an output of `-` is standard output.
+    process: where the hook is called, "main" or "worker 0".
     """
 
     pipeline: str
@@ -167,7 +157,11 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class RunCounts:
-    """What has happened so far in a run, in records; read = written + failed + skipped once it has ended."""
+    """What has happened so far in a run, in records; read = written + failed + skipped once it has ended.
+
+    n_read: records taken from the inputs. n_written: results that went out. n_failed: records that went to the errors
+    file or the quarantine. n_skipped: records left out on purpose (`--skip-empty`).
+    """
 
     n_read: int = 0
     n_written: int = 0

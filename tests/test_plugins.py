@@ -95,15 +95,41 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "misspelt": (f"{HOOK}def mmpipe_componets(): ...", ["'mmpipe_componets'", "did you mean 'mmpipe_components'?"]),
     "unmarked": ("def mmpipe_components(): yield 1", ["mmpipe_components is not marked with @mmpipe.hookimpl"]),
     "arguments": (f"{HOOK}def mmpipe_components(nlp): ...", ["nlp"]),
-    "version": ("api_version = 99", ["API version 99", "speaks 1"]),
+    "version": ("api_version = 99", ["API version 99", "speaks 1", "update mmpipe"]),
+    "old-version": ("api_version = 0", ["API version 0", "speaks 1", "update the plugin"]),
+    "version-text": ("api_version = '1'", ["api_version must be an integer", "'1'"]),
+    "unmarked-run-hook": ("def mmpipe_run_ended(run): ...", ["mmpipe_run_ended is not marked with @mmpipe.hookimpl"]),
+    "unknown-argument": (f"{HOOK}def mmpipe_run_ended(run, colour): ...", ["mmpipe_run_ended", "colour"]),
     "wrong-type": (f"{HOOK}def mmpipe_components(): yield 'x'", ["'x'", "not a mmpipe.ComponentSpec"]),
-    "not-yielded": (f"{HOOK}def mmpipe_readers(): return mmpipe.ReaderSpec('a', 'b', ('.c',))", ["must yield"]),
+    "not-yielded": (f"{HOOK}def mmpipe_readers(): return mmpipe.ReaderSpec('a', 'b:c', ('.d',))", ["must yield"]),
     "raises": (f"{HOOK}def mmpipe_models(): raise ValueError('no luck')", ["ValueError: no luck"]),
     "raises-late": (f"{component('late')}    raise ValueError('too late')", ["ValueError: too late"]),
     "twice": (f"{component('tw')}    yield mmpipe.ComponentSpec('tw', 'm')", ["yields 'tw' twice"]),
     "list-name": (f"{HOOK}def mmpipe_components(): yield mmpipe.ComponentSpec([], 'm')", ["ComponentSpec.name", "[]"]),
     "dotted-name": (component("a.b"), ["may not contain a dot", "a.b"]),
-    "suffix": (f"{HOOK}def mmpipe_readers(): yield mmpipe.ReaderSpec('a', 'b', '.c')", ["ReaderSpec.suffixes", "'.c'"]),
+}
+BROKEN |= {
+    name: (f"{HOOK}def mmpipe_{kind}(): yield mmpipe.{call}", said)
+    for name, kind, call, said in (
+        ("suffix", "readers", "ReaderSpec('a', 'b:c', '.d')", ["ReaderSpec.suffixes", "'.d'"]),
+        ("suffix-case", "readers", "ReaderSpec('a', 'b:c', ('.D',))", ["lower case", "'.D'"]),
+        ("sidecars", "readers", "ReaderSpec('a', 'b:c', ('.d',), sidecars=['x'])", ["ReaderSpec.sidecars", "['x']"]),
+        ("takes", "writers", "WriterSpec('a', 'b:c', ('.d',), takes='rows')", ["'results' or 'docs'", "'rows'"]),
+        ("is-table", "writers", "WriterSpec('a', 'b:c', ('.d',), is_table='no')", ["WriterSpec.is_table", "'no'"]),
+        ("no-function", "engines", "EngineSpec('a', 'b')", ["EngineSpec.function", "'module:function'", "'b'"]),
+        ("no-object", "metrics", "MetricSpec('a', 'b:')", ["MetricSpec.object", "'b:'"]),
+        ("module-colon", "components", "ComponentSpec('a', 'b:c')", ["ComponentSpec.module", "'b:c'"]),
+        ("two-words", "commands", "CommandSpec('a b', 'c:d')", ["CommandSpec.name", "one word", "'a b'"]),
+        ("dashed", "commands", "CommandSpec('--help', 'c:d')", ["CommandSpec.name", "'--help'"]),
+        ("model-name", "models", "ModelSpec('acme/x', 'f', licence='MIT')", ["'mmpipe/'", "'acme/x'"]),
+        ("folder", "models", "ModelSpec('mmpipe/x', 7, licence='MIT')", ["ModelSpec.folder", "7"]),
+        ("licence", "models", "ModelSpec('mmpipe/x', 'f', licence=None)", ["ModelSpec.licence", "None"]),
+        ("config", "pipelines", "PipelineSpec('a', ['tagger'])", ["PipelineSpec.config", "['tagger']"]),
+        ("summary", "pipelines", "PipelineSpec('a', {}, summary=None)", ["PipelineSpec.summary", "None"]),
+        ("other-spec", "readers", "WriterSpec('a', 'b:c', ('.d',))", ["WriterSpec(", "not a mmpipe.ReaderSpec"]),
+        ("missing-field", "models", "ModelSpec('mmpipe/x', 'f')", ["TypeError", "licence"]),
+        ("unknown-field", "readers", "ReaderSpec('a', 'b:c', (), colour=1)", ["TypeError", "colour"]),
+    )
 }
 GOOD_TREE = {"nlp": {"lang": "en", "pipeline": ["sentencizer"]}}
 
@@ -167,6 +193,36 @@ def test_two_plugins_with_one_component(tmp_path: Path) -> None:
     assert discover(environ={"MMPIPE_BLOCK_PLUGINS": "two"}).get("components", "tone").module == "nowhere"
     with pytest.raises(mmpipe.PluginError, match=r"mmpipe-one 1\.0 and mmpipe-two 1\.0"):
         mmpipe.load({"nlp": {"lang": "en", "pipeline": ["tone"]}, "components": {"tone": {"factory": "tone"}}})
+
+
+CALLS = {
+    "pipelines": "PipelineSpec('x', {})",
+    "models": "ModelSpec('mmpipe/x', 'folder', licence='MIT')",
+    "readers": "ReaderSpec('x', 'a:b', ('.x',))",
+    "writers": "WriterSpec('x', 'a:b', ('.x',))",
+    "metrics": "MetricSpec('x', 'a:B')",
+    "engines": "EngineSpec('x', 'a:b')",
+    "commands": "CommandSpec('x', 'a:b')",
+}
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_two_plugins_with_one_name_of_any_kind(kind: str, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_plugin(tmp_path, name, f"{HOOK}def mmpipe_{kind}(): yield mmpipe.{CALLS[kind]}")
+    registry = discover(environ={})
+    name = "mmpipe/x" if kind == "models" else "x"
+    assert name not in registry.names(kind)
+    with pytest.raises(mmpipe.PluginError, match=r"mmpipe-one 1\.0 and mmpipe-two 1\.0"):
+        registry.get(kind, name)
+    assert name in discover(environ={"MMPIPE_BLOCK_PLUGINS": "mmpipe-two"}).names(kind)
+
+
+def test_one_module_behind_two_distributions(tmp_path: Path) -> None:
+    write_plugin(tmp_path, "one", component("tone"))
+    write_plugin(tmp_path, "two", "from one_plugin import mmpipe_components")
+    registry = discover(environ={})
+    assert "two plugins provide the component 'tone'" in plugin(registry, "mmpipe-two").error
 
 
 def test_a_command_of_mmpipe_itself_cannot_be_taken(tmp_path: Path) -> None:

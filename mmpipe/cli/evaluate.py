@@ -64,8 +64,8 @@ def evaluate(
     n_resamples: Annotated[
         int, typer.Option("--bootstrap", min=0, help="Resamples behind the intervals; 0 for none.")
     ] = 1000,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(min=0, help="Of resampling and folds.")] = 0,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence of the intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of resampling and folds.")] = 0,
     worst: Annotated[int, typer.Option(min=0, help="How many of the worst examples to list.")] = 10,
     batch_size: BatchSizeOption = 256,
     device: DeviceOption = None,

@@ -12,7 +12,9 @@ from mmpipe.plugins import get_plugins
 
 _BACKBONE = "sentence-transformers/all-MiniLM-L6-v2"
 
-app = typer.Typer(help="The models that plugins ship.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="The models that plugins ship.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 @app.callback()

@@ -22,7 +22,7 @@ LabelsOption = Annotated[
 ]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Read at most so many records.")]
 BatchSizeOption = Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Records batched together.")]
-DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu, cuda:0, ...; a model's own setting wins.")]
+DeviceOption = Annotated[str | None, typer.Option(help="Of all models: auto, cpu, cuda:0, ...; a model's own wins.")]
 TextKeyOption = Annotated[str, typer.Option(help="The key of a record that holds its text.")]
 ReaderOption = Annotated[str | None, typer.Option(help="Read all inputs with this reader.")]
 WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}

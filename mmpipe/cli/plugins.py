@@ -11,7 +11,9 @@ import typer
 from mmpipe.cli.plugins_new import new_plugin
 from mmpipe.plugins import Plugin, get_plugins
 
-app = typer.Typer(help="Plugins and what they provide.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Plugins and what they provide.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 @app.callback()
@@ -26,7 +28,7 @@ app.command("new")(new_plugin)
 def list_plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Every plugin: name, version, status, what it provides, and why it failed if it did."""
+    """Every plugin: version, status, what it provides, why it failed if it did, and what of it is deprecated."""
     found = get_plugins().plugins
     if as_json:
         print(json.dumps([dataclasses.asdict(plugin) for plugin in found], ensure_ascii=False, indent=2))
@@ -46,4 +48,5 @@ def list_plugins(
 
 def _told(plugin: Plugin) -> str:
     provided = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in plugin.provides.items())
-    return f"{provided}\n{plugin.error}".strip() if plugin.error else provided
+    warnings = [f"deprecated: {warning}" for warning in plugin.warnings]
+    return "\n".join(filter(None, [provided, plugin.error, *warnings]))

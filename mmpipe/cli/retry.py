@@ -18,8 +18,12 @@ from mmpipe.cli.run_bar import run_bar
 def retry(
     output: Annotated[Path, typer.Argument(metavar="OUTDIR", help="The folder that `mmpipe run` wrote to.")],
     workers: Annotated[int, typer.Option("--workers", "-n", min=0, help="Spawned processes; 0: none.")] = 0,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda:0, ...; as in the run by default.")] = None,
-    force: Annotated[bool, typer.Option("--force", "-F", help="Also where the run was another one.")] = False,
+    device: Annotated[
+        str | None, typer.Option(help="Of all models: auto, cpu, cuda:0, ...; by default as in the run.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", "-F", help="Go on where config, input, plugin or model changed; put on record.")
+    ] = False,
 ) -> None:
     """Try the quarantine of a run again. What succeeds takes its place in the order; the rest stays in quarantine.
 

@@ -39,7 +39,7 @@ def run(
         str, typer.Option("--output", "-o", metavar="OUT", help="A folder, a file such as out.jsonl, or - .")
     ],
     format: Annotated[
-        str | None, typer.Option(help="Of the shards in a folder: .jsonl, .jsonl.gz, .parquet, .csv, ...")
+        str | None, typer.Option(help="Format of the shards in a folder: .jsonl, .jsonl.gz, .parquet, .csv, ...")
     ] = None,
     shard_size: Annotated[int, typer.Option(min=1, help="Records in a shard.")] = 1000,
     limit: LimitOption = None,
@@ -48,9 +48,10 @@ def run(
         int,
         typer.Option("--workers", "-n", min=0, help="Spawned processes, one a GPU where there are several; 0: none."),
     ] = 0,
-    engine: Annotated[str | None, typer.Option(help="Who does the shards: local, workers, or a plugin's.")] = None,
+    engine: Annotated[str | None, typer.Option(help="What does the shards: local, workers, or a plugin's.")] = None,
     ray_address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Of the cluster for --engine ray; else one is started here.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of the cluster for --engine ray; else one is started here."),
     ] = None,
     max_errors: Annotated[
         str | None, typer.Option(metavar="N|P%", help="Stop when more records than that have failed.")

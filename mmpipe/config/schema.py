@@ -19,7 +19,16 @@ Block = dict[str, Any]
 
 
 class NlpSection(BaseModel):
-    """[nlp]: the language, the order of the components, and spaCy's own settings."""
+    """[nlp]: the language, the order of the components, and spaCy's own settings.
+
+    lang: a language code, such as "en", or "xx" for several.
+    pipeline: the components' names, in the order they work.
+    disabled: components that are loaded and do not work until they are enabled.
+    batch_size: documents that `nlp.pipe` takes together where the caller does not say.
+    tokenizer: the block of a registered tokenizer, such as `{"@tokenizers": "spacy.Tokenizer.v1"}`, the language's own.
+    vectors: the block of registered word vectors.
+    before_creation, after_creation, after_pipeline_creation: the block of a registered callback of spaCy's.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -35,7 +44,18 @@ class NlpSection(BaseModel):
 
 
 class PipelineSchema(BaseModel):
-    """The whole tree. The sections below `components` matter to `spacy train` and to `${...}`, not to loading."""
+    """The whole tree. The sections below `components` matter to training and to `${...}`, not to loading.
+
+    nlp: the language and the order of the components.
+    components: a block for each component, by its name.
+    variables: values of your own, for `${variables.name}` elsewhere.
+    paths: files of a training, for `${paths.train}`.
+    system: seed and device of a training.
+    corpora: the readers of a training's examples.
+    training: spaCy's training loop; see the guide to training.
+    pretraining: spaCy's pretraining.
+    initialize: what a training begins with: labels, vectors, callbacks.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

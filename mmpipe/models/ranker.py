@@ -59,8 +59,9 @@ def SentenceRanker(
 ) -> Model[list[list[str]], list[Ranking]]:
     """A thinc model from documents, each a list of its sentences, to rankings.
 
-    name, revision, offline: an encoder (see mmpipe.models.reference.Reference); its token vectors are
-        averaged and normalised to length 1, as sentence-transformers does.
+    name: an encoder, as a mmpipe.models.reference.Reference names it; its token vectors are averaged and normalised
+        to length 1, as sentence-transformers does.
+    revision, offline: see mmpipe.models.reference.Reference.
     device, precision: see mmpipe.runtime.device.place. backend: see mmpipe.models.transformer.Backend.
     scorer: "head" (trained, comes with the model), "centrality" (needs no training), or "auto": the head where
         the model has one.

@@ -47,7 +47,7 @@ def SpanExtractor(
     max_tokens: tokens in a window, the question and special ones included; None is 384, or the model's limit where
         that is less.
     batch_tokens: padded tokens in a forward pass, which takes windows of any questions and contexts.
-    training: see mmpipe.models.training.
+    training: how it learns; see mmpipe.models.training.Training.
     """
     return transformer_model(
         "mmpipe.SpanExtractor.v1",

@@ -85,6 +85,7 @@ def read_texts(
 ) -> list[Reading]:
     """Cut each text into windows of at most `max_tokens` tokens, special tokens and prefix included.
 
+    max_tokens: the most tokens in a window; where a setting of that name says None, the model's own limit.
     stride_tokens: tokens that neighbouring windows share; cut down where windows are small.
     long_text: for a text longer than one window: "window" reads all of it, "truncate" what Hugging Face's
         truncation keeps, "error" raises RecordError.

@@ -37,7 +37,8 @@ def place(device: str = "auto", precision: Precision = "auto", *, is_generative:
     """Resolve `auto`.
 
     device: "auto" (the first GPU, else the processor) or a torch device.
-    precision: "auto", "fp32" or "bf16".
+    precision: "auto" (bf16 where the device multiplies it in hardware, else fp32), "fp32" or "bf16"; "int8" goes with
+        ONNX Runtime.
     is_generative: the model writes text. One rounding can change every later word, so `auto` stays in fp32.
     Raises ModelError for a device that this machine lacks, and for an unknown precision.
     """

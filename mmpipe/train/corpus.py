@@ -31,7 +31,8 @@ class SourceTable(TypedDict, total=False):
     """One of several sources of a corpus; what it leaves out is as for the whole corpus.
 
     path: the file, .jsonl or .jsonl.gz. weight: how often each of its records comes in an epoch, 0.5 being a
-    random half. limit: read at most so many, 0 for all. The others: see `jsonl_corpus`.
+    random half. limit: read at most so many, 0 for all.
+    text_key, fields, values, images: see mmpipe.train.corpus.jsonl_corpus.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
@@ -57,8 +58,8 @@ def jsonl_corpus(
 ) -> JsonlCorpus:
     """A reader for `[corpora.train]` and `[corpora.dev]`.
 
-    path: one file, .jsonl or .jsonl.gz; or
-    sources: several, by a name of your own each; see SourceTable.
+    path: one file, .jsonl or .jsonl.gz, where there are no `sources`.
+    sources: several files, a table (see SourceTable) by a name of your own each.
     text_key: the key that holds the text; a list of sentences is joined with spaces.
     fields: names that components want -> names that the records have, such as {"label": "stars"}.
     values: of a key, such as "label": what it says -> what it means. A meaning may be a table of probabilities

@@ -33,6 +33,7 @@ class QuestionAnswering(TransformerPipe):
     no_answer_threshold: an answer is given where no_answer_score (0 to 1) is at most this; "auto" takes the number
         from the checkpoint's config.json, and always answers where there is none, as None does.
     max_answer_tokens, align_to_words, compare: see mmpipe.models.answer.find_answers.
+    spans_key: the key of `doc.spans` that answers go to.
     field, save_weights: see TransformerPipe.
     Raises ConfigError for a blank question.
     """

@@ -32,6 +32,7 @@ class Sentiment(TransformerPipe):
     per_sentence: also classify each sentence, into `doc.spans[spans_key]` (label the class, `attrs["scores"]`
         the probabilities) and `sentences` of the result: a list of {start, end, label, score}, in characters.
     cats_prefix: put before the labels in `doc.cats`, so that two classifiers can share it.
+    spans_key: the key of `doc.spans` that classified sentences go to.
     save_weights: see TransformerPipe.
     """
 

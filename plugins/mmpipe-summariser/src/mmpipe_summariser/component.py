@@ -37,13 +37,14 @@ class Summariser(TransformerPipe):
     sentences: the chosen sentences in document order, {start, end, score} in characters; empty for a written
     summary. coverage: the share of the text that the model read (0 to 1).
 
-    The length of an extractive summary is set by one of
-    n_sentences: at most so many sentences (3 when nothing is set),
-    ratio: this share of the sentences, over 0 and up to 1, at least one,
-    max_tokens: as many sentences as fit in so many tokens of the model.
-    A written summary takes its length from the model's own options (`max_new_tokens`, ...).
+    At most one of `n_sentences`, `ratio` and `max_tokens` sets the length of an extractive summary. A written summary
+    takes its length from the model's own options (`max_new_tokens`, ...).
 
+    n_sentences: at most so many sentences; 3 where no length is set.
+    ratio: this share of the sentences, over 0 and up to 1, at least one sentence.
+    max_tokens: as many sentences as fit in so many tokens of the model.
     diversity: weight against repetition, 0 (none) to 1 (maximal marginal relevance).
+    spans_key: the key of `doc.spans` that chosen sentences go to.
     field, save_weights: see TransformerPipe.
     Raises ConfigError where more than one length is set.
     """
