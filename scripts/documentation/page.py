@@ -10,6 +10,7 @@
 An indented block shows commands that nobody runs. A comment before a listing says more of it:
 
     <!-- not run: it needs a GPU -->        the reason is a must
+    <!-- exit code: 3 -->                   what its commands end with, where that is not 0
     <!-- onto: sentiment -->                the pipeline, or config file, that a part of a config is laid over
     <!-- given: ... -->                     Python that brings what the page takes for granted
 """
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-_COMMENT = re.compile(r"<!--\s*(not run|onto|given):\s*(.*?)\s*-->", flags=re.DOTALL)
+_COMMENT = re.compile(r"<!--\s*(not run|exit code|onto|given):\s*(.*?)\s*-->", flags=re.DOTALL)
 _TITLE = re.compile(r'\btitle="([^"]+)"')
 
 
@@ -31,7 +32,7 @@ class Listing:
     """A listing, or a comment `given`, whose language is that word; an indented block has none.
 
     line: where it begins, from 1. section: the heading of second rank that it stands under.
-    excuse: why it is not run. onto: what a part of a config is laid over.
+    excuse: why it is not run. onto: what a part of a config is laid over. exit_code: of each of its commands.
     """
 
     page: Path
@@ -42,6 +43,7 @@ class Listing:
     title: str | None = None
     excuse: str | None = None
     onto: str | None = None
+    exit_code: int = 0
 
     @property
     def place(self) -> str:
@@ -68,7 +70,8 @@ def listings(page: Path) -> list[Listing]:
             language, _, options = token.info.strip().partition(" ")
             title = _TITLE.search(options)
             one = Listing(page, line, language or "text", token.content, section, title[1] if title else None)
-            found.append(replace(one, excuse=said.pop("not run", None), onto=said.pop("onto", None)))
+            one = replace(one, excuse=said.pop("not run", None), onto=said.pop("onto", None))
+            found.append(replace(one, exit_code=int(said.pop("exit code", 0))))
         elif token.type == "code_block":
             found.append(Listing(page, line, "", token.content, section, excuse=said.pop("not run", None)))
         if said and token.level == 0 and token.nesting >= 0 and token.type != "inline":

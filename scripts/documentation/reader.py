@@ -140,7 +140,7 @@ class Reader:
             encoding="utf-8",
             timeout=600,
         )
-        if done.returncode:
+        if done.returncode != listing.exit_code:
             raise ListingError(listing, f"{command.strip()} ended with {done.returncode}:\n{done.stdout}")
         self.here = Path(left.read_text("utf-8").strip())
         return done.stdout
