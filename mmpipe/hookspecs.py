@@ -3,7 +3,7 @@
 A plugin is a distribution with an entry point in the group `mmpipe` that names a module. The module implements
 any of the functions below, marked with `@mmpipe.hookimpl`, and may set `api_version = 1`. It imports nothing
 heavy: descriptions name code, they do not hold it. An implementation may take fewer arguments than its hook.
-docs/reference/hooks.md shows a whole plugin for each; docs/plugin-api.md says what may change, and when.
+There is a whole plugin for each in docs/reference; docs/plugin-api.md says what may change, and when.
 
     import mmpipe
 

@@ -10,27 +10,35 @@ import functools
 import os
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from mmpipe import hookspecs
 from mmpipe.names import resolve
 from mmpipe.registry import GROUP, Plugin, PluginRegistry
 
 
-def discover(found: Iterable[EntryPoint] | None = None, environ: Mapping[str, str] | None = None) -> PluginRegistry:
+def discover(
+    found: Iterable[EntryPoint] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    contract: Any = hookspecs,
+) -> PluginRegistry:
     """Load the plugins of this environment into a fresh registry.
 
     found: the entry points to load; all that are installed in the group `mmpipe` when None.
     environ: where MMPIPE_PLUGINS (unset: all; empty: none; a comma-separated list: only those),
         MMPIPE_BLOCK_PLUGINS and MMPIPE_STRICT_PLUGINS are read. Names are those of distributions or entry
         points; who is left out is decided before anything is imported.
+    contract: the module of hook specifications.
     Raises PluginError for any fault when MMPIPE_STRICT_PLUGINS=1.
     """
     environ = os.environ if environ is None else environ
     allowed = environ.get("MMPIPE_PLUGINS")
     wanted = None if allowed is None else set(_listed(allowed))
     blocked = set(_listed(environ.get("MMPIPE_BLOCK_PLUGINS", "")))
-    registry = PluginRegistry(builtin=resolve("mmpipe.builtin"))
+    registry = PluginRegistry(resolve("mmpipe.builtin"), contract)
     seen: set[str] = set()
     for entry_point in sorted(entry_points(group=GROUP) if found is None else found, key=_order):
         plugin = _described(entry_point)

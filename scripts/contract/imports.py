@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contract.public import exceptions, names_of, public
-from contract.tree import Distribution, distributions, modules
+from contract.tree import ROOT, Distribution, distributions, modules
 
 HEAVY = ("spacy", "thinc", "torch", "transformers")
 GUIDANCE = "docs/plugin-api.md lists what a plugin may import"
@@ -68,13 +68,14 @@ def lint() -> int:
 
 def private_names() -> list[str]:
     """Names that plugins take from public modules and that are not public: `file:line: module.name`."""
-    return [
-        f"{file.relative_to(dist.source.parent)}:{number}: {name}"
-        for dist in plugins()
-        for file in sorted(dist.source.rglob("*.py"))
-        for number, name in _taken(ast.parse(file.read_text("utf-8")))
-        if not _is_public(name)
-    ]
+    files = [file for dist in plugins() for file in sorted(dist.source.rglob("*.py"))]
+    return [f"{file.relative_to(ROOT)}:{told}" for file in files for told in private_names_in(file)]
+
+
+def private_names_in(file: Path, *, is_alone: bool = False) -> list[str]:
+    """The same of one file. is_alone: names of private modules, too, which are otherwise import-linter's affair."""
+    taken = _taken(ast.parse(file.read_text("utf-8")))
+    return [f"{number}: {name}" for number, name in taken if not _is_public(name, is_alone)]
 
 
 def _taken(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -94,11 +95,12 @@ def _taken(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"{module}.{node.attr}"
 
 
-def _is_public(name: str) -> bool:
-    """Names of private modules are import-linter's affair."""
+def _is_public(name: str, is_alone: bool) -> bool:
     module, _, last = name.rpartition(".")
     names = names_of(module)
-    return names is None or last in names or names_of(name) is not None or last.startswith("__")
+    if names is None:
+        return not is_alone or names_of(name) is not None
+    return last in names or names_of(name) is not None or last.startswith("__")
 
 
 def _is_in(module: str, package: str) -> bool:

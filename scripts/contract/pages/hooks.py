@@ -17,7 +17,8 @@ EXAMPLES = ROOT / "docs" / "reference" / "examples"
 
 
 def page() -> str:
-    parts = [MADE, "# Hooks", _text(find("mmpipe.hookspecs")).partition("\n\n")[2]]
+    about = _text(find("mmpipe.hookspecs")).partition("\n\n")[2]
+    parts = [MADE, "# Hooks", about.replace("docs/plugin-api.md", "[the contract](../plugin-api.md)")]
     parts.append(
         "Each example below is a whole plugin: the module that an entry point of the group `mmpipe` names "
         "(`..._plugin.py`), and what it brings. A test installs and uses every one of them."
