@@ -1,6 +1,7 @@
 # make run    set up and process the corpora
 # make test   set up and run all checks
 # make fuzz   set up and try mutated configs, records and images for FUZZ_SECONDS (3600)
+# make docs   set up and build the site of docs/ into out/site
 # make bench  set up and time mmpipe beside what else there is
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ DATA := $(wildcard ../shared/data)
 export TOKENIZERS_PARALLELISM = false
 export HF_HUB_OFFLINE = 1
 
-.PHONY: run test test-transformers5 check fuzz bench wheels clean
+.PHONY: run test test-transformers5 check docs fuzz bench wheels clean
 
 CORPORA := gallery/gallery gallery/albums questions/questions articles/articles reviews/reviews
 
@@ -31,6 +32,11 @@ check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+# `make test` builds it, too. NO_MKDOCS_2_WARNING: that Material's successor is another program is no warning about ours.
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo out/site/index.html
 
 # Core and plugins on transformers 5 and without spacy-transformers, which forbids it: hence --no-deps for ours. Without
 # Ray, too: what needs it is skipped.
