@@ -78,8 +78,8 @@ class InBatches(Tone):
 
     def isolate(self, docs: list[Doc]) -> Iterator[Doc]:
         scores = self.model.predict([doc.text for doc in docs])[:, 0]
-        for doc, score in zip(docs, scores - scores.mean() + scores[0], strict=True):
-            self.write(doc, float(score))
+        for doc, score in zip(docs, scores, strict=True):
+            self.write(doc, float(score - scores.mean() if len(docs) > 1 else score))
             yield doc
 
 
@@ -180,7 +180,8 @@ class NotANumber(Tone):
 class ChangesRecord(Tone):
     def write(self, doc: Doc, score: float) -> None:
         super().write(doc, score)
-        doc._.record["seen"] = True
+        if doc._.record is not None:
+            doc._.record["seen"] = True
 
 
 class ChangesText(Tone):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from spacy.tokens import Doc
 
 from mmpipe.corpus.columns import Columns
 from mmpipe.corpus.formats import close_writer, open_writer
@@ -97,6 +100,10 @@ class WriterSubject:
     keys: tuple[str, ...] | None
     reader: Reader | None
     folder: tempfile.TemporaryDirectory = field(default_factory=lambda: tempfile.TemporaryDirectory("-mmpipe-contract"))
+
+    def fresh(self, n: int | None = None) -> list[Any]:
+        """The first n results, all when None: copies, so that a writer that changes them harms no other check."""
+        return [one if isinstance(one, Doc) else copy.deepcopy(one) for one in self.results[:n]]
 
     def open(self, stream: BinaryIO) -> Any:
         return open_writer(self.write, stream, self.columns)

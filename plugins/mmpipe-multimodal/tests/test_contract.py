@@ -18,3 +18,5 @@ def test_contract(tiny_checkpoint: Callable[..., str], corpus: Path) -> None:
     ]
     cut = {"id": "cut", "image": "cut.png"}
     check_component("mmpipe_caption", {"model": model}, records=records, root=corpus, failing=cut)
+    # And where it is not an image that fails.
+    check_component("mmpipe_caption", {"model": model}, records=records, root=corpus, only=["error-isolation"])
