@@ -38,7 +38,7 @@ def check(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("plugins", name, "error", f"ends the process that imports it: {cause}", mend)
     if not culprits:
         what = f"plugins cannot be looked for: {found.cause}"
-        yield Finding("plugins", "all", "error", what, "mend what stands above about metadata and packages first")
+        yield Finding("plugins", "all", "error", what, "mmpipe doctor --only metadata --only packages")
 
 
 def discovered(environ: Mapping[str, str]) -> Probe:
