@@ -78,7 +78,7 @@ def _of_devices(answers: list[dict[str, Any]]) -> Iterator[Finding]:
     for answer in answers:
         if answer.get("device") == "":
             why = f"cannot be asked for: {answer['error']}"
-            yield Finding("devices", "torch", "error", why, "mend what stands above about torch first")
+            yield Finding("devices", "torch", "error", why, "pip install --force-reinstall torch")
         elif "device" in answer:
             chosen = "; auto chooses it" if answer["device"] == auto else ""
             what = f"auto precision {answer['precision']}: {answer['reason']}{chosen}"

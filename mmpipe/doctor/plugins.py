@@ -29,14 +29,16 @@ def check(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield _of(answer["plugin"])
     if found.cause is None:
         return
-    culprits = [name for name in _names() if _alone(name, environ).cause is not None]
+    # Where it fails with every plugin left out, none is to blame.
+    names = _names() if _alone("", environ).cause is None else []
+    culprits = [name for name in names if _alone(name, environ).cause is not None]
     for name in culprits:
         cause = _alone(name, environ).cause
         mend = f"pip install --force-reinstall {name}   or: export MMPIPE_BLOCK_PLUGINS={name}"
         yield Finding("plugins", name, "error", f"ends the process that imports it: {cause}", mend)
     if not culprits:
         what = f"plugins cannot be looked for: {found.cause}"
-        yield Finding("plugins", "all", "error", what, "mend what stands above about metadata and packages first")
+        yield Finding("plugins", "all", "error", what, "mmpipe doctor --only metadata --only packages")
 
 
 def discovered(environ: Mapping[str, str]) -> Probe:

@@ -67,7 +67,6 @@ def fuzz(
 
     faulthandler.enable()
     counts: Counter[str] = Counter(findings=0)
-    ends = time.monotonic() + seconds
     sandbox = Path(tempfile.mkdtemp(prefix="mmpipe-fuzz-")).resolve()
     before = Path.cwd()
     try:
@@ -75,6 +74,7 @@ def fuzz(
         tempfile.tempdir = str(sandbox)
         mimetypes.init()  # Reads the system's lists, once.
         cases = Cases(sandbox / "seeds")
+        ends = time.monotonic() + seconds
         while time.monotonic() < ends and (n_cases is None or n_cases > sum(counts.values()) - counts["findings"]):
             chance = random.Random(seed)
             name = kind or chance.choices(("config", "records", "image"), (6, 3, 1))[0]

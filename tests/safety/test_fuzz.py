@@ -16,7 +16,7 @@ def test_a_slice_of_the_fuzz_run_finds_nothing(tmp_path: Path) -> None:
     command = [sys.executable, str(FUZZ), "--seconds", "10", "--output", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "0 findings" in done.stdout and "config refused" in done.stdout
+    assert "0 findings" in done.stdout and not done.stdout.startswith("0 cases")
     assert not list(tmp_path.iterdir())
 
 
