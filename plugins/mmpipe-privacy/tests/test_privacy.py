@@ -193,5 +193,5 @@ def test_every_setting_kind_and_policy_stands_in_the_readme() -> None:
 
 def test_the_contract() -> None:
     records = [{"id": "a", "text": TEXT}, {"id": "b", "text": "See www.example.org"}, {"id": "c", "text": "Nothing."}]
-    settings = {"phone_regions": ["GB"], "patterns": {"mine": "(a|aa)+$"}, "pattern_seconds": 0.5}
-    check_component("mmpipe_privacy", settings, records=records, failing="a" * 60 + "b", n_huge_chars=50_000)
+    settings = {"phone_regions": ["GB"], "patterns": {"ticket": r"TCK-\d{6}"}}
+    check_component("mmpipe_privacy", settings, records=records, n_huge_chars=20_000)
