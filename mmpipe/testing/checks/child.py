@@ -31,8 +31,8 @@ def _register(task: dict[str, Any]) -> dict[str, Any]:
     now = [""]
     real = builtins.__import__
 
-    def watched(name: str, scope: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if name.partition(".")[0] in heavy:
+    def watched(name: str, scope: Any = None, names: Any = None, given: Any = (), level: int = 0) -> Any:
+        if level == 0 and name.partition(".")[0] in heavy:
             importer = str((scope or {}).get("__name__", "?"))
             if importer.partition(".")[0] not in _OTHERS:
                 frame = sys._getframe(1)
@@ -40,7 +40,7 @@ def _register(task: dict[str, Any]) -> dict[str, Any]:
                 if line not in found:
                     found.append(line)
             raise ModuleNotFoundError(f"{name} is kept away from registration by the contract check", name=name)
-        return real(name, scope, *args, **kwargs)
+        return real(name, scope, names, given, level)
 
     def asked(name: str, *args: Any) -> Any:
         return None if name.partition(".")[0] in heavy else find_spec(name, *args)
