@@ -137,16 +137,17 @@ def test_gradient_x_input_is_the_slope(tiny: Callable[..., str], explaining: Exp
 
 def test_the_weights_sum_to_the_difference_of_the_scores(checkpoint: str, explaining: Explaining) -> None:
     settings = {"n_steps": 2, "max_steps": 512, "tolerance": 0.005}
-    differences = []
+    differences, steps = [], []
     for found in explaining("mmpipe_sentiment", checkpoint, labels=list(LABELS), **settings)(TEXT)._.explanations:
         reference = hand(checkpoint, found)
         whole, empty = reference.score(reference.ids), reference.score(reference.masked)
         assert (found["score"], found["baseline_score"]) == pytest.approx((whole, empty), abs=1e-4)
         assert sum(weights(found)) + found["elsewhere"] == pytest.approx(whole - empty, abs=0.005 + 2e-4)
         assert abs(found["convergence_delta"]) <= 0.005
-        assert 2 < found["n_steps"] <= 512, "two steps are not enough here, so that they were doubled"
         differences.append(abs(whole - empty))
+        steps.append(found["n_steps"])
     assert max(differences) > 0.1
+    assert 2 < max(steps) <= 512, "two steps were not enough, so that they were doubled"
 
 
 def test_a_sum_that_stays_wrong_is_said_with_its_figure(

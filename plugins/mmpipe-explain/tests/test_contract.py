@@ -16,7 +16,7 @@ RECORDS = [
 
 def test_the_contract_of_a_component(tiny: Callable[..., str]) -> None:
     def block(factory: str, **options: Any) -> dict[str, Any]:
-        return {"factory": factory, "model": {"name": tiny("bert", **options), "precision": "fp32", "device": "cpu"}}
+        return {"factory": factory, "model": {"name": tiny("bert", max_tokens=512, **options), "precision": "fp32"}}
 
     before = {
         "tone": block("mmpipe_sentiment", labels=("negative", "positive")),

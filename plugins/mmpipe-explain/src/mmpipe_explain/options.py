@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from mmpipe import ConfigError, ModelError
 from mmpipe.models.attribution import Probe
@@ -48,6 +48,14 @@ class Options:
 
     def check(self, where: str) -> None:
         """Raises ConfigError, naming the section `where`, for settings that do not go together."""
+        # Where spaCy alone builds the component, nothing else looks at these.
+        for name, kind in (("method", Method), ("unit", Unit), ("baseline", Baseline), ("score", Score)):
+            if getattr(self, name) not in get_args(kind):
+                raise ConfigError(
+                    f"there is no {name} {getattr(self, name)!r}",
+                    where=f"{where}.{name}",
+                    next_step=f"use one of {', '.join(get_args(kind))}",
+                )
         if self.baseline not in BASELINES[self.method]:
             raise ConfigError(
                 f"{self.method} cannot be held against {self.baseline!r}",
