@@ -24,6 +24,7 @@ else:
 
 ROOT = Path(__file__).resolve().parents[2]
 _LAX = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _OWN = ".reader"
 """Where the environment is, and what else is no business of the page's."""
 
@@ -146,6 +147,7 @@ class Reader:
         return done.stdout
 
     def _compare(self, listing: Listing, wanted: str, got: str, command: str = "") -> None:
+        got = _COLOUR.sub("", got)
         if wanted.strip() and not doctest.OutputChecker().check_output(wanted.strip() + "\n", got.strip() + "\n", _LAX):
             raise ListingError(listing, f"{command}printed\n{got}\nwhere the page has\n{wanted}")
 
