@@ -19,7 +19,7 @@ def check(factory: str, model: dict[str, Any], *, has_processes: bool = False, *
     # Processes take long to start, and what is sent to them is alike in all three.
     skip = () if has_processes else ("registration", "processes")
     config = {"model": {**CPU, **model}, "per_sentence": True, **settings}
-    check_component(factory, config, records=RECORDS, n_huge_chars=20_000, skip=skip)
+    check_component(factory, config, records=RECORDS, before=["sentencizer"], n_huge_chars=20_000, skip=skip)
 
 
 def test_zero_shot_by_embeddings(tiny: Callable[..., str]) -> None:
