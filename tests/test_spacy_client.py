@@ -243,7 +243,7 @@ def test_spacy_load_takes_its_own_arguments(
 def test_analyze_pipes(nlp: Language) -> None:
     found = nlp.analyze_pipes()
     assert not any(found["problems"].values())
-    assert found["summary"]["sentiment"]["assigns"] == ["doc._.sentiment", "doc.cats"]
+    assert found["summary"]["sentiment"]["assigns"] == ["doc._.sentiment", "doc.cats", "doc.spans"]
     assert found["attrs"]["doc._.summary"]["assigns"] == ["summary"]
 
 

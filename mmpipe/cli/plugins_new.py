@@ -30,10 +30,13 @@ def new_plugin(
         typer.Option("--output", "-o", metavar="DIR", help="The new project's folder; ./mmpipe-NAME by default."),
     ] = None,
     author: Annotated[
-        str | None, typer.Option(help="'Ada Lovelace' or 'Ada Lovelace <ada@example.org>'; git's user by default.")
+        str | None,
+        typer.Option(
+            metavar="AUTHOR", help="'Ada Lovelace' or 'Ada Lovelace <ada@example.org>'; git's user by default."
+        ),
     ] = None,
     licence: Annotated[
-        str | None, typer.Option(help="Apache-2.0 (the default), MIT, BSD-3-Clause, proprietary.")
+        str | None, typer.Option(metavar="LICENCE", help="Apache-2.0 (the default), MIT, BSD-3-Clause, proprietary.")
     ] = None,
 ) -> None:
     """Write a new plugin: a distribution that can be installed, with tests that pass. It needs no network.

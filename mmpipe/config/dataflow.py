@@ -28,11 +28,15 @@ class Stage:
 
     @property
     def fields(self) -> list[str]:
-        """What it assigns, where `doc._.<default field>` follows the setting `field`."""
+        """What it assigns with its settings: `doc._.<default field>` follows `field`, and one that has the setting
+        `per_sentence` writes spans where that is true."""
         settings, defaults = dict(self.settings), dict(self.defaults)
         default = f"doc._.{defaults.get('field')}"
+        left_out = {"doc.spans"} if settings.get("per_sentence") is False else set()
         return [
-            f"doc._.{settings['field']}" if name == default and "field" in settings else name for name in self.assigns
+            f"doc._.{settings['field']}" if name == default and "field" in settings else name
+            for name in self.assigns
+            if name not in left_out
         ]
 
     @property
@@ -42,7 +46,7 @@ class Stage:
         claims = [(name, "field") for name in self.fields if name.startswith("doc._.")]
         if "cats_prefix" in settings and "doc.cats" in self.assigns:
             claims.append((f"doc.cats[{settings['cats_prefix']!r} ...]", "cats_prefix"))
-        if settings.get("spans_key") and "doc.spans" in self.assigns:
+        if settings.get("spans_key") and "doc.spans" in self.fields:
             claims.append((f"doc.spans[{settings['spans_key']!r}]", "spans_key"))
         return claims
 

@@ -68,8 +68,11 @@ def make_names(name: str) -> Names:
     return Names(short)
 
 
-def check_free(names: Names, kinds: Iterable[Kind]) -> None:
-    """Raises MmpipeError where something that is installed has one of the names already."""
+def check_free(names: Names, kinds: Iterable[Kind] = ()) -> None:
+    """Raises MmpipeError where something that is installed has one of the names already.
+
+    kinds: what the plugin will provide; what others provide of these is looked at, too.
+    """
     try:
         found = version(names.distribution)
     except PackageNotFoundError:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from mmpipe.testing.checkpoints import CLASSIFIERS, EXTRACTORS, SEQ2SEQ, tiny_checkpoint
 from mmpipe.testing.contract import ContractError, ContractFault, ContractReport
-from mmpipe.testing.distributions import write_plugin
+from mmpipe.testing.distributions import installed, write_plugin
 from mmpipe.testing.frail import frail_plugin
-from mmpipe.testing.records import AWKWARD_RECORDS, ORDINARY_RECORDS
+from mmpipe.testing.records import AWKWARD_RECORDS, ORDINARY_RECORDS, huge_record
 from mmpipe.testing.texts import AWKWARD_TEXTS
 from mmpipe.testing.vision_checkpoints import VISION
 
 if TYPE_CHECKING:
     from mmpipe.testing.component_contract import COMPONENT_CHECKS, check_component
+    from mmpipe.testing.fakes import fake_classifier, fake_embedder
+    from mmpipe.testing.file_contracts import READER_CHECKS, WRITER_CHECKS, check_reader, check_writer
 
 __all__ = [
     "AWKWARD_RECORDS",
@@ -26,18 +28,35 @@ __all__ = [
     "COMPONENT_CHECKS",
     "EXTRACTORS",
     "ORDINARY_RECORDS",
+    "READER_CHECKS",
     "SEQ2SEQ",
     "VISION",
+    "WRITER_CHECKS",
     "ContractError",
     "ContractFault",
     "ContractReport",
     "check_component",
+    "check_reader",
+    "check_writer",
+    "fake_classifier",
+    "fake_embedder",
     "frail_plugin",
+    "huge_record",
+    "installed",
     "tiny_checkpoint",
     "write_plugin",
 ]
 
-_LAZY = {"check_component": "component_contract", "COMPONENT_CHECKS": "component_contract"}
+_LAZY = {
+    "check_component": "component_contract",
+    "COMPONENT_CHECKS": "component_contract",
+    "check_reader": "file_contracts",
+    "check_writer": "file_contracts",
+    "READER_CHECKS": "file_contracts",
+    "WRITER_CHECKS": "file_contracts",
+    "fake_classifier": "fakes",
+    "fake_embedder": "fakes",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -57,25 +57,23 @@ def check_component(
     only, skip: names of checks (COMPONENT_CHECKS); what is left out stands in the report.
     Raises ContractError, an AssertionError, that lists every fault; ValueError for a name that no check has.
     """
-    given = [
-        {"text": one} if isinstance(one, str) else one for one in (ORDINARY_RECORDS if records is None else records)
-    ]
+    given = ORDINARY_RECORDS if records is None else records
+    named = [{"text": one} if isinstance(one, str) else one for one in given]
+    earlier = before if isinstance(before, Mapping) else {one: {"factory": one} for one in before}
     subject = Subject(
         factory,
         dict(config or {}),
-        [{"id": f"given {index + 1}", **record} for index, record in enumerate(given)],
-        {one: {"factory": one} for one in before}
-        if not isinstance(before, Mapping)
-        else {k: dict(v) for k, v in before.items()},
+        [{"id": f"given {index + 1}", **record} for index, record in enumerate(named)],
+        {other: dict(block) for other, block in earlier.items()},
         name or factory,
-        lang,
-        Path(root),
-        tolerance,
-        prepare,
-        {"text": failing} if isinstance(failing, str) else failing,
-        frozenset(optional),
-        n_huge_chars,
-        timeout_seconds,
+        lang=lang,
+        root=Path(root),
+        tolerance=tolerance,
+        prepare=prepare,
+        failing={"text": failing} if isinstance(failing, str) else failing,
+        optional=frozenset(optional),
+        n_huge_chars=n_huge_chars,
+        timeout_seconds=timeout_seconds,
     )
     title = f"component {factory!r}"
     try:
@@ -84,4 +82,7 @@ def check_component(
         step = "mend the settings or the factory; all other checks wait for this"
         fault = ContractFault("builds", f"mmpipe.load raised {told(error)}", "a factory builds its component", step)
         raise ContractError(ContractReport(title, faults=(fault,))) from error
-    return run_checks(title, subject, CHECKS, only=only, skip=skip)
+    try:
+        return run_checks(title, subject, CHECKS, only=only, skip=skip)
+    finally:
+        subject.folder.cleanup()

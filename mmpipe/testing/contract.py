@@ -127,6 +127,10 @@ def run_checks(
         except NotChecked as reason:
             skipped[one.name] = str(reason)
             continue
+        except Exception as error:  # In a place where no check looks for one.
+            said = " ".join(str(error).split())[:300]
+            problem = Problem(f"raised {type(error).__name__}: {said}", "mend what it names")
+            found = list(_told(one, [problem]))
         finally:
             cpu_seconds[one.name] = time.process_time() - began
         faults += found

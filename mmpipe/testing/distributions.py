@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from mmpipe.plugins import get_plugins
 
 
 def write_plugin(
@@ -37,3 +44,28 @@ def write_plugin(
     if factories:
         points += "[spacy_factories]\n" + "".join(f"{f} = {name}_component:{f}\n" for f in factories)
     (info / "entry_points.txt").write_text(points)
+
+
+@contextmanager
+def installed(site: Path) -> Iterator[None]:
+    """The distributions that `write_plugin` wrote to a folder are installed, in processes that are started too.
+
+    Afterwards their modules are forgotten. What they registered with spaCy stays: give factories names of their own.
+    """
+    before = os.environ.get("PYTHONPATH")
+    sys.path.insert(0, str(site))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), before]))
+    importlib.invalidate_caches()
+    get_plugins.cache_clear()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(site))
+        if before is None:
+            os.environ.pop("PYTHONPATH", None)
+        else:
+            os.environ["PYTHONPATH"] = before
+        for name, module in list(sys.modules.items()):
+            if Path(getattr(module, "__file__", None) or "").parent == site:
+                del sys.modules[name]
+        get_plugins.cache_clear()

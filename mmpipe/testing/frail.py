@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmpipe.plugins import get_plugins
-from mmpipe.testing.distributions import write_plugin
+from mmpipe.testing.distributions import installed, write_plugin
 
 _COMPONENT = """
 import os, signal
@@ -48,19 +44,5 @@ def frail_plugin(site: Path) -> Iterator[None]:
     stands in the current folder, it does neither.
     """
     write_plugin(site, "frail", _HOOKS, files={"frail_component.py": _COMPONENT})
-    before = os.environ.get("PYTHONPATH")
-    sys.path.insert(0, str(site))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), before]))
-    importlib.invalidate_caches()
-    get_plugins.cache_clear()
-    try:
+    with installed(site):
         yield
-    finally:
-        sys.path.remove(str(site))
-        if before is None:
-            os.environ.pop("PYTHONPATH", None)
-        else:
-            os.environ["PYTHONPATH"] = before
-        for name in ("frail_plugin", "frail_component"):
-            sys.modules.pop(name, None)
-        get_plugins.cache_clear()

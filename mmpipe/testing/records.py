@@ -47,7 +47,10 @@ AWKWARD_RECORDS: dict[str, dict[str, Any]] = {
     "half a surrogate pair": {"id": "half a surrogate pair", "text": "half \ud83d of an emoji"},
     "text that is a number": {"id": "text that is a number", "text": 5},
 }
-"""What is awkward about a record -> the record. `mmpipe.make_doc` refuses the last four with a RecordError."""
+"""What is awkward about a record -> the record."""
+
+REFUSED = ("missing image", "image outside", "half a surrogate pair", "text that is a number")
+"""Those of AWKWARD_RECORDS that `mmpipe.make_doc` refuses with a RecordError."""
 
 
 def huge_record(n_chars: int = N_HUGE_CHARS) -> dict[str, Any]:

@@ -74,12 +74,16 @@ def test_a_terminal_is_asked_until_the_answers_will_do() -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "mmpipe", "plugins", "new", "--author", "Ada"]
     with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        os.write(ours, b"acme tone\nacme-tone\nreader, poem\nreader,writer\nmit\n")
+        os.write(ours, b"acme tone\nsentiment\nacme-tone\nreader, poem\nreader,writer\nmit\n")
         out, err = process.communicate(timeout=120)
     for end in (ours, theirs):
         os.close(end)
     assert process.returncode == 0, err
-    assert "take a name such as 'acme-tone'" in err and "there is no kind 'poem'" in err
+    assert (
+        "take a name such as 'acme-tone'" in err
+        and "mmpipe-sentiment 0.1.0 is installed" in err
+        and "there is no kind 'poem'" in err
+    )
     assert "mmpipe-acme-tone/tests/test_writer.py" in out
     assert Path("mmpipe-acme-tone/LICENSE").read_text().startswith("MIT License")
 

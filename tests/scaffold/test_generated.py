@@ -75,9 +75,10 @@ def environment(projects: Made, tmp_path_factory: pytest.TempPathFactory) -> Ite
     venv.create(root / "venv", with_pip=False)
     python = root / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     own = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
-    standard = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
-    below = [path for path in map(Path, sys.path) if path.is_dir() and not standard & {path.resolve(), path.parent}]
-    (Path(own) / "below.pth").write_text("".join(f"{path.resolve()}\n" for path in below), "utf-8")
+    standard = Path(sysconfig.get_path("stdlib")).resolve()
+    folders_below = [path.resolve() for path in map(Path, sys.path) if path.is_dir()]
+    below = [path for path in folders_below if path not in (standard, standard / "lib-dynload")]
+    (Path(own) / "below.pth").write_text("".join(f"{path}\n" for path in below), "utf-8")
     made = Environment(python, wheels)
     made.run(*PIP, "install", "--no-deps", "--no-index", *wheels.values())
     yield made

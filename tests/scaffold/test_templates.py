@@ -23,7 +23,7 @@ else:
 ROOT = Path(__file__).parents[2]
 Made, Make = dict[str, tuple[Project, Path]], Callable[..., Project]
 # ${{ matrix.python }} is for GitHub.
-PLACEHOLDER = re.compile(r"(?<!\$)\{\{|\{%|\bPACKAGE\b|\bSHORT\b|jinja|TODO|FIXME|\bundefined\b")
+PLACEHOLDER = re.compile(r"(?<!\$)\{\{|\{%|\bPACKAGE\b|\bSHORT\b|\bQUALITY\b|jinja|TODO|FIXME|\bundefined\b")
 
 
 def texts(folder: Path) -> dict[str, str]:

@@ -31,16 +31,17 @@ def _register(task: dict[str, Any]) -> dict[str, Any]:
     now = [""]
     real = builtins.__import__
 
-    def watched(name: str, scope: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if name.partition(".")[0] in heavy:
-            importer = str((scope or {}).get("__name__", "?"))
+    # The names of the built-in one: some call it by them.
+    def watched(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        if level == 0 and name.partition(".")[0] in heavy:
+            importer = str((globals or {}).get("__name__", "?"))
             if importer.partition(".")[0] not in _OTHERS:
                 frame = sys._getframe(1)
                 line = [name.partition(".")[0], now[0], f"{importer} (line {frame.f_lineno})"]
                 if line not in found:
                     found.append(line)
             raise ModuleNotFoundError(f"{name} is kept away from registration by the contract check", name=name)
-        return real(name, scope, *args, **kwargs)
+        return real(name, globals, locals, fromlist, level)
 
     def asked(name: str, *args: Any) -> Any:
         return None if name.partition(".")[0] in heavy else find_spec(name, *args)

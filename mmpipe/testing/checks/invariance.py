@@ -99,7 +99,7 @@ def order(subject: Subject) -> Iterator[Problem]:
 def lazy_stream(subject: Subject) -> Iterator[Problem]:
     if not hasattr(subject.pipe, "pipe"):
         return
-    shortest = min(subject.good(), key=lambda passage: len(passage.before["doc.text"]))
+    shortest = min(subject.good(ordinary=True), key=lambda passage: len(passage.before["doc.text"]))
     taken = 0
 
     def stream() -> Iterator[Doc]:

@@ -89,7 +89,8 @@ def _try(subject: Subject, passages: list[Passage], place: int) -> Iterator[Prob
         yield Problem(f"{where}, and the stream ended with {told(error)}", step)
         return
     finally:
-        bad.is_armed = False  # type: ignore[attr-defined]  if it is armed at all
+        if isinstance(bad, UnreadableDoc):
+            bad.is_armed = False
         subject.nlp.set_error_handler(raise_error)
     yield from _judge(subject, passages, docs, bad, place, found, handled)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import os
 import signal
@@ -118,13 +117,20 @@ def _source_of(factory: str) -> tuple[str, str | None]:
     file = getattr(module, "__file__", None)
     if name == "__main__" or file is None:
         raise NotChecked(f"the factory is registered in {name}, which a fresh process cannot import")
-    try:
-        found = importlib.util.find_spec(name)
-        is_there = found is not None and found.origin is not None and Path(found.origin).samefile(file)
-    except (ImportError, ValueError, OSError):
-        is_there = False
+    is_there = _is_importable(name.partition(".")[0], Path(file))
     is_test = Path(file).name.startswith(("test_", "conftest"))
     return name, None if is_there and not is_test else file
+
+
+def _is_importable(root: str, file: Path) -> bool:
+    """Whether a fresh process finds the package or module of that name, and it holds the file."""
+    for finder in sys.meta_path:
+        found = finder.find_spec(root, None) if hasattr(finder, "find_spec") else None
+        if found is not None:
+            places = [Path(place).resolve() for place in found.submodule_search_locations or ()]
+            own = Path(found.origin).resolve() if found.origin else None
+            return file.resolve() == own or any(place in file.resolve().parents for place in places)
+    return False
 
 
 @functools.lru_cache(maxsize=64)

@@ -12,17 +12,19 @@ from spacy.tokens import Doc, DocBin
 import mmpipe
 from mmpipe.testing.checks.snapshot import differences, shown, snapshot
 from mmpipe.testing.checks.subject import Passage, Subject, told
-from mmpipe.testing.contract import Check, Problem, check
+from mmpipe.testing.contract import Check, NotChecked, Problem, check
 
 _PLAIN = "keep plain JSON data in doc._, and nothing that only this process knows"
 _SAVE = "save in to_disk and to_bytes all that a result depends on, and load it in from_disk and from_bytes"
+_N_DOCS = 10
+"""Documents that make the way: to pickle one is to pickle its vocabulary."""
 # spaCy's DocBin leaves these out, whoever wrote them.
 _NOT_IN_DOCBIN = frozenset({"doc.tensor", "token.norm"})
 
 
 def _round_trip(subject: Subject, copy: Callable[[Doc], Doc], how: str, left_out: frozenset) -> Iterator[Problem]:
     told_of = set()
-    for passage in subject.good():
+    for passage in subject.good()[:_N_DOCS]:
         try:
             found = snapshot(copy(passage.doc))
         except Exception as error:
@@ -70,9 +72,9 @@ def pipeline_bytes(subject: Subject) -> Iterator[Problem]:
 @check("to-disk", "a saved pipeline, loaded by spacy.load or mmpipe.load, gives the results of the one that was saved")
 def to_disk(subject: Subject) -> Iterator[Problem]:
     try:
-        subject.nlp.to_disk(f"{subject.folder.name}/tried")
-    except Exception as error:
-        yield Problem(f"nlp.to_disk raised {told(error)}", _SAVE)
+        _ = subject.saved
+    except NotChecked as reason:
+        yield Problem(str(reason), _SAVE)
         return
     faults = list(_reloaded(subject, lambda: spacy.load(subject.saved), "to_disk and spacy.load"))
     yield from faults

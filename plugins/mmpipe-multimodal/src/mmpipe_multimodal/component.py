@@ -13,7 +13,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from mmpipe import MmpipeError, RecordError
+from mmpipe import MmpipeError, ModelError, RecordError
 from mmpipe.component import TransformerPipe
 from mmpipe.document import media_of, place_of
 from mmpipe.media.image import open_image
@@ -101,7 +101,14 @@ class Caption(TransformerPipe):
 
     def _process(self, docs: list[Doc]) -> Iterator[Doc]:
         """As the base, but that no image is captioned twice because another one in its batch is at fault."""
-        for doc, outcome in zip(docs, self._describe(docs), strict=True):
+        try:
+            outcomes = self._describe(docs)
+        except ModelError:
+            raise
+        except Exception:  # No image's fault: the base finds the document whose it is.
+            yield from super()._process(docs)
+            return
+        for doc, outcome in zip(docs, outcomes, strict=True):
             if isinstance(outcome, MmpipeError):
                 self.get_error_handler()(self.name, self, [doc], outcome)
                 continue

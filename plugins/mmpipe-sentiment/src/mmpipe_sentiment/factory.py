@@ -20,7 +20,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-@Language.factory("mmpipe_sentiment", assigns=["doc._.sentiment", "doc.cats"], default_config=DEFAULTS)
+@Language.factory("mmpipe_sentiment", assigns=["doc._.sentiment", "doc.cats", "doc.spans"], default_config=DEFAULTS)
 def make_sentiment(
     nlp: Language,
     name: str,
