@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -67,8 +68,11 @@ def _factory(name: str, path: str, dist: Distribution) -> Factory:
     defaults = _value(given.get("default_config", ast.Dict([], [])), function.module)
     component = find(str(function.returns.canonical_path))
     parameters = [p for p in function.parameters if p.name not in _NOT_SETTINGS]
+    names = [parameter.name for parameter in parameters]
     told = {"model": "the model block: `@architectures`, and the settings of that architecture"}
-    told |= describe(component, [parameter.name for parameter in parameters])
+    for place in (*_pointed_at(function), component):
+        told |= describe(place, names)
+    told = {**_in_readme(dist), **told}
     settings = tuple(
         Setting(p.name, str(p.annotation), repr(defaults.get(p.name)), told.get(p.name, "")) for p in parameters
     )
@@ -76,16 +80,34 @@ def _factory(name: str, path: str, dist: Distribution) -> Factory:
     return Factory(name, dist, component, *lists, settings)
 
 
+def _pointed_at(function: griffe.Function) -> list[griffe.Object]:
+    """What the factory's own docstring points at: "see there and mmpipe_x.options"; of a module, its classes."""
+    said = function.docstring.value if function.docstring is not None else ""
+    found = [find(path) for path in re.findall(r"\b(?:\w+\.)+\w+\b", said)]
+    modules = [thing for thing in found if isinstance(thing, griffe.Module)]
+    below = [member for thing in modules for member in thing.members.values() if isinstance(member, griffe.Class)]
+    return [thing for thing in found if isinstance(thing, griffe.Class | griffe.Function)] + below
+
+
+def _in_readme(dist: Distribution) -> dict[str, str]:
+    """Setting -> text, of the tables in a plugin's README whose first column is headed `setting`."""
+    file = dist.source.parent / "README.md"
+    found: dict[str, str] = {}
+    is_within = False
+    for line in file.read_text("utf-8").splitlines() if file.exists() else ():
+        is_within = line.startswith("| setting ") or (is_within and line.startswith("|"))
+        name = re.match(r"\| `(\w+)` \|", line)
+        if is_within and name:
+            found[name[1]] = line.strip("| ").rpartition(" | ")[2]
+    return found
+
+
 def _value(node: ast.expr, module: griffe.Module) -> Any:
-    """What an expression of literals and constants comes to: {"max_bytes": MAX_BYTES}, 64 * 2**20."""
-    if isinstance(node, ast.Dict):
-        pairs = zip(node.keys, node.values, strict=True)
-        return {_value(key, module): _value(value, module) for key, value in pairs if key is not None}
-    if isinstance(node, ast.List | ast.Tuple):
-        return [_value(item, module) for item in node.elts]
-    if isinstance(node, ast.Name):
-        named = find(module.resolve(node.id))
-        return _value(ast.parse(str(named.value), mode="eval").body, named.module)
-    if isinstance(node, ast.BinOp | ast.UnaryOp):
-        return eval(compile(ast.Expression(node), "<default>", "eval"), {"__builtins__": {}})
-    return ast.literal_eval(node)
+    """What an expression of literals and constants of the tree comes to: {"max_bytes": MAX_BYTES, **COMMON}."""
+    names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
+    own = {part.id for part in names if isinstance(part.ctx, ast.Store)}
+    values: dict[str, Any] = {}
+    for name in {part.id for part in names} - own:
+        named = find(module.resolve(name))
+        values[name] = _value(ast.parse(str(named.value), mode="eval").body, named.module)
+    return eval(compile(ast.Expression(node), "<default>", "eval"), {"__builtins__": {}, **values})

@@ -107,9 +107,15 @@ def test_readers(install: Callable[[str], Path], command_line: Callable[..., tup
 def test_writers(install: Callable[[str], Path], command_line: Callable[..., tuple]) -> None:
     install("mmpipe_writers")
     Path("in.jsonl").write_text('{"id": "a", "text": "One."}\n{"id": "b"}\n')
-    assert command_line("run", "p.json", "in.jsonl", "-o", "out.md")[0] == 4
+    assert command_line("run", "p.json", "in.jsonl", "-o", "out", "--format", ".md")[0] == 4
+    (shard,) = Path("out").glob("shard*.md")
+    assert shard.read_text() == "## a\n\nOne.\n\n"
+    (failure,) = records("out/quarantine.jsonl")
+    assert failure["record"]["id"] == "b" and "a result without text cannot be written" in failure["message"]
+    # Into one file, too, where nothing is refused.
+    Path("in.jsonl").write_text('{"id": "a", "text": "One."}\n')
+    assert command_line("run", "p.json", "in.jsonl", "-o", "out.md")[0] == 0
     assert Path("out.md").read_text() == "## a\n\nOne.\n\n"
-    assert records("out.errors.jsonl")[0]["message"] == "a result without text cannot be written as Markdown"
 
 
 def test_metrics(install: Callable[[str], Path], command_line: Callable[..., tuple]) -> None:
