@@ -103,7 +103,7 @@ class Probe:
     def has_exclusive_labels(self) -> bool:
         """Of a classifier: whether its probabilities are a softmax: only differences of its logits mean something."""
         config = self._shim.config
-        return config.problem_type != "regression" and not classifier._is_multi_label(config)
+        return config.problem_type != "regression" and not classifier.is_multi_label(self.model)
 
     def token_id(self, kind: Literal["mask", "pad"]) -> int | None:
         """The id of the tokenizer's mask or padding token; None where it has none."""
