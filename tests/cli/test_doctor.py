@@ -140,7 +140,8 @@ def test_damaged_metadata_and_versions_that_do_not_fit(doctor: Callable, tmp_pat
     if find_spec("spacy_transformers") is not None:
         assert "transformers 5.1.0 is installed" in conflicts[0].what
         assert "pip uninstall spacy-transformers" in conflicts[0].mend
-    assert one(findings, "plugins", "all").level == "error"
+    # The damage of one hides no other.
+    assert one(findings, "plugins", "mmpipe-sentiment").level == "ok"
 
 
 def test_folders_that_cannot_be_used(doctor: Callable, tmp_path: Path) -> None:

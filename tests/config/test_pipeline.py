@@ -234,8 +234,8 @@ def test_two_components_with_one_field_cats_or_spans() -> None:
     two = {"nlp": {"lang": "en", "pipeline": ["a", "b"]}, "components": {}}
     for name in "ab":
         two["components"][name] = {"factory": "mmpipe_sentiment", "per_sentence": True}
-    assert wheres(two) == ["components.b.field", "components.b.cats_prefix"]
-    two["components"]["b"] |= {"field": "other", "cats_prefix": "b_"}
+    assert wheres(two) == ["components.b.field", "components.b.cats_prefix", "components.b.spans_key"]
+    two["components"]["b"] |= {"field": "other", "cats_prefix": "b_", "spans_key": "other"}
     assert not wheres(two)
 
 

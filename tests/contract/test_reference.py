@@ -36,7 +36,7 @@ def test_a_page_that_lacks_or_invents_a_row_is_told(tmp_path: Path, monkeypatch:
     import reference
 
     text = (FOLDER / "components.md").read_text("utf-8")
-    (row,) = [line for line in text.splitlines() if line.startswith("| `top_k` ")]
+    row = next(line for line in text.splitlines() if line.startswith("| `top_k` "))
     monkeypatch.setattr(reference, "FOLDER", tmp_path)
     for page in (text.replace(row + "\n", ""), text.replace(row, f"{row}\n{row.replace('top_k', 'top_n')}")):
         (tmp_path / "components.md").write_text(page, "utf-8")

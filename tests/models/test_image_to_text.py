@@ -23,6 +23,7 @@ from mmpipe.models.image_family import family_of
 from mmpipe.models.image_to_text import ImageToText, describe_each, loss
 from mmpipe.models.transformer import shim_of
 from mmpipe.models.windows import model_max_tokens
+from mmpipe.runtime.ahead import N_AHEAD, N_THREADS
 from mmpipe.testing import VISION
 
 PROMPTS: dict[str, str | None] = {
@@ -209,7 +210,7 @@ def test_images_are_opened_in_turn_and_few_wait(tiny: Callable[..., str]) -> Non
     finally:
         del module.generate
     assert opened == written == 14
-    assert most <= 4
+    assert most <= 4 + N_AHEAD + N_THREADS  # Some are opened before their turn.
 
 
 def test_an_image_at_fault_is_alone_in_it(tiny: Callable[..., str]) -> None:

@@ -36,6 +36,8 @@ def test_no_placeholder_is_left(projects: Made) -> None:
         for name, text in texts(folder).items():
             assert not PLACEHOLDER.search(text), (name, PLACEHOLDER.search(text))
             assert not PLACEHOLDER.search(name) and "dot_" not in name
+            if "/models/" in name and name.endswith(".json"):
+                continue  # As transformers writes them.
             assert not text or (text.endswith("\n") and not text.endswith("\n\n")), name
             assert "\n\n\n\n" not in text, name
 

@@ -20,6 +20,12 @@ ENVIRONMENT = {
     "MMPIPE_STRICT_PLUGINS": "`1`: a fault of any plugin ends the command.",
     "MMPIPE_CACHE": "The folder for what mmpipe makes of models, such as ONNX files; by default one in the user's own "
     "cache folder.",
+    "MMPIPE_RESULT_CACHE": "Where what models say is kept, and looked for first; `mmpipe run --cache` names one, too.",
+    "MMPIPE_RESULT_CACHE_GB": "What that folder may take up, in gigabytes; by default 10.",
+    "MMPIPE_UNTRUSTED": "`1`: the config is a stranger's, as `mmpipe --untrusted` says; see SECURITY.md.",
+    "MMPIPE_ROOTS": "Folders that an untrusted config may name files in, besides its own and the working folder.",
+    "MMPIPE_FUNCTIONS": "Distributions, besides spaCy's and plugins', whose registered functions a config may name.",
+    "MMPIPE_LOCKED": "A lock file that all models must stand in, as `mmpipe run --locked` says.",
     "HF_HUB_OFFLINE": "`1`: no model is fetched from the network; `offline = true` in a model block says so for one.",
 }
 
