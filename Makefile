@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV := .venv
 VENV5 := .venv-transformers5
+# Neither of the first two goes with transformers 5.
+WITHOUT5 := spacy-transformers spacy-huggingface-pipelines ray
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 PROJECTS := pyproject.toml $(PLUGINS:=/pyproject.toml)
@@ -29,8 +31,14 @@ run: $(VENV)/.installed
 	@$(BIN)/mmpipe show out/articles.zh.jsonl
 	@$(BIN)/mmpipe show out/corpora.jsonl --limit 16 --gold label --by style
 
+# Those of the plugins beside those of mmpipe: each half takes one processor.
+define run-tests
+	@export MMPIPE_DATA="$(DATA)"; $(1)/python -m pytest plugins & plugins=$$!; \
+	$(1)/python -m pytest tests; ended=$$?; wait $$plugins && exit $$ended
+endef
+
 test: check
-	MMPIPE_DATA=$(DATA) $(BIN)/python -m pytest
+	$(call run-tests,$(BIN))
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -45,7 +53,7 @@ docs: $(VENV)/.installed
 # Core and plugins on transformers 5 and without spacy-transformers, which forbids it: hence --no-deps for ours. Without
 # Ray, too: what needs it is skipped.
 test-transformers5: $(VENV5)/.installed
-	MMPIPE_DATA=$(DATA) $(VENV5)/bin/python -m pytest
+	$(call run-tests,$(VENV5)/bin)
 
 # What it finds stands in out/fuzz, each with its seed and input.
 fuzz: $(VENV)/.installed
@@ -74,7 +82,7 @@ $(VENV5)/.installed: $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv $(VENV5)
 	grep -vE '^(transformers|tokenizers|spacy-transformers)==' constraints.txt > $(VENV5)/constraints.txt
 	$(VENV5)/bin/python -m pip install -q packaging tomli
-	$(VENV5)/bin/python scripts/requirements.py --without spacy-transformers --without ray > $(VENV5)/requirements.txt
+	$(VENV5)/bin/python scripts/requirements.py $(WITHOUT5:%=--without %) > $(VENV5)/requirements.txt
 	$(VENV5)/bin/python -m pip install -q -c $(VENV5)/constraints.txt -r $(VENV5)/requirements.txt "transformers>=5"
 	$(VENV5)/bin/python -m pip install -q --no-deps -e . $(addprefix -e ./,$(PLUGINS))
 	touch $@
