@@ -9,7 +9,6 @@ text at a time.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 import torch
 import transformers
+from chosen import parsed, parser_of
 from ours import loaded, saved
 from texts import CORPORA
 
@@ -110,14 +110,10 @@ def row(task: str, setting: str, said: Said, wanted: Said) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"of {', '.join(TASKS)}; all by default")
-    wanted = parser.parse_args().tasks or list(TASKS)
-    if unknown := set(wanted) - set(TASKS):
-        parser.error(f"no task {', '.join(sorted(unknown))}")
+    names = parsed(parser_of(__doc__, "TASK", TASKS)).names
     transformers.logging.set_verbosity_error()
     print("| model | beside fp32 in torch | inputs | agreement | largest difference |\n|---|---|---|---|---|")
-    for task in wanted:
+    for task in names:
         for line in rows(task):
             print(line, flush=True)
 

@@ -38,9 +38,13 @@ def compare(title: str, others: list[Way], ours: list[Way], n: int, rounds: int,
     base = min(others, key=lambda way: statistics.median(way.seconds))
     print(f"\n## {title}\n\n| way | documents a second | times as fast | agreement |\n|---|---|---|---|")
     for way in [*others, *ours]:
-        ratios = sorted(theirs / own for own, theirs in zip(way.seconds, base.seconds, strict=True))
-        ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        print(f"| {way.name} | {n / statistics.median(way.seconds):.1f} | {ratio} | {agree(way)} |")
+        print(f"| {way.name} | {n / statistics.median(way.seconds):.1f} | {spread(base, way)} | {agree(way)} |")
+
+
+def spread(one: Way, other: Way) -> str:
+    """How many times as long as the other one takes: the median of all rounds, the least and the most."""
+    ratios = sorted(a / b for a, b in zip(one.seconds, other.seconds, strict=True))
+    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
 
 
 def share(outputs: list[str], wanted: list[str]) -> float:

@@ -6,7 +6,6 @@ what share of the machine's own matrix products it reaches.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from chosen import parsed, parser_of
 from ours import loaded, precisions
 from texts import mixed_texts
 
@@ -122,12 +122,7 @@ TABLES = {one.__name__: one for one in (documents, length, components, workers, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}; all by default")
-    wanted = parser.parse_args().tables or list(TABLES)
-    if unknown := set(wanted) - set(TABLES):
-        parser.error(f"no table {', '.join(sorted(unknown))}")
-    for name in wanted:
+    for name in parsed(parser_of(__doc__, "TABLE", TABLES)).names:
         TABLES[name]()
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from ours import saved
-from race import Way, race
+from race import Way, race, spread
 
 TEXT = "The soup was cold."
 THEIRS = """
@@ -47,9 +48,7 @@ def beside(title: str, base: Way, others: list[Way], rounds: int) -> None:
     race([base, *others], rounds)
     print(f"\n## {title}\n\n| what | seconds | times the first |\n|---|---|---|")
     for way in [base, *others]:
-        ratios = sorted(own / theirs for own, theirs in zip(way.seconds, base.seconds, strict=True))
-        middle = sorted(way.seconds)[rounds // 2]
-        print(f"| {way.name} | {middle:.2f} | {ratios[rounds // 2]:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) |")
+        print(f"| {way.name} | {statistics.median(way.seconds):.2f} | {spread(way, base)} |")
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ checkpoint, saved as a plain Hugging Face folder.
 
 from __future__ import annotations
 
-import argparse
 import platform
 import tempfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import ours  # noqa: F401  Keeps the hub out of it, before transformers is imported.
 import torch
 import transformers
+from chosen import parsed, parser_of
 from tasks.answer import answer
 from tasks.caption import caption
 from tasks.classify import classify
@@ -35,19 +35,16 @@ TASKS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"of {', '.join(TASKS)}; all by default")
+    parser = parser_of(__doc__, "TASK", TASKS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--documents", type=int, help="so many; each task has a number of its own")
-    given = parser.parse_args()
-    if unknown := set(given.tasks) - set(TASKS):
-        parser.error(f"no task {', '.join(sorted(unknown))}")
+    given = parsed(parser)
     processor = platform.processor() or platform.machine()
     print(f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__}, ", end="")
     print(f"transformers {transformers.__version__}, {given.rounds} rounds")
     transformers.logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as name:
-        for task in given.tasks or TASKS:
+        for task in given.names:
             function, n = TASKS[task]
             function(Path(name) / task, given.rounds, given.documents or n)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,17 +26,6 @@ def frail(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """`tiny(family, **options)`: a folder of `tiny_checkpoint`; equal calls share one, so copy it to change it."""
-    from mmpipe.testing import tiny_checkpoint
-
-    made: dict[Any, Path] = {}
-    root = tmp_path_factory.mktemp("checkpoints")
-
-    def build(family: str = "bert", **options: Any) -> str:
-        key = (family, *sorted(options.items()))
-        if key not in made:
-            made[key] = tiny_checkpoint(root / f"{family}-{len(made)}", family, **options)
-        return str(made[key])
-
-    return build
+def tiny(tiny_checkpoint: Callable[..., str]) -> Callable[..., str]:
+    """`tiny(family, **options)`: mmpipe's own fixture, by a shorter name; copy a folder to change it."""
+    return tiny_checkpoint

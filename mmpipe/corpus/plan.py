@@ -10,7 +10,7 @@ from spacy.language import Language
 
 from mmpipe.corpus import provenance
 from mmpipe.corpus.source import Input
-from mmpipe.models.reference import file_sha256
+from mmpipe.models.files import file_sha256
 from mmpipe.plugins import PluginRegistry
 
 

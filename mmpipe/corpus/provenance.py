@@ -12,7 +12,7 @@ from spacy.language import Language
 
 from mmpipe.component import TransformerPipe
 from mmpipe.corpus.source import Input
-from mmpipe.models.reference import file_sha256
+from mmpipe.models.files import file_sha256
 from mmpipe.redaction import redactors_of
 
 PACKAGES = ("mmpipe", "spacy", "torch", "transformers", "scikit-learn", "rouge-score", "sacrebleu")

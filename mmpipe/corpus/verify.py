@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmpipe.corpus.manifest import FINISHED, Manifest, ShardEntry
 from mmpipe.corpus.quarantine import read_lines
-from mmpipe.models.reference import file_sha256
+from mmpipe.models.files import file_sha256
 
 
 def faults_of(manifest: Manifest) -> list[str]:

@@ -12,7 +12,7 @@ from mmpipe.doctor.plugins import discovered
 def check(environ: Mapping[str, str]) -> Iterator[Finding]:
     """One finding a model. Weights under an overlay are checked by the SHA-256 that is shipped with it."""
     from mmpipe.errors import MmpipeError
-    from mmpipe.models.reference import BACKBONES, Files, backbone_folder
+    from mmpipe.models.files import BACKBONES, Files, backbone_folder
 
     for name, (package, _) in BACKBONES.items():
         try:

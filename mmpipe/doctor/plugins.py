@@ -31,9 +31,9 @@ def check(environ: Mapping[str, str]) -> Iterator[Finding]:
         return
     # Where it fails with every plugin left out, none is to blame.
     names = _names() if _alone("", environ).cause is None else []
-    culprits = [name for name in names if _alone(name, environ).cause is not None]
-    for name in culprits:
-        cause = _alone(name, environ).cause
+    causes = {name: _alone(name, environ).cause for name in names}
+    culprits = {name: cause for name, cause in causes.items() if cause is not None}
+    for name, cause in culprits.items():
         mend = f"pip install --force-reinstall {name}   or: export MMPIPE_BLOCK_PLUGINS={name}"
         yield Finding("plugins", name, "error", f"ends the process that imports it: {cause}", mend)
     if not culprits:

@@ -17,10 +17,11 @@ from torch import nn
 
 from mmpipe.errors import ModelError
 from mmpipe.models.adapter import without_adapter
+from mmpipe.models.files import Files, sha256
 from mmpipe.models.heads import is_of_head, replace_heads, save_module
 from mmpipe.models.overlay import load_overlay
 from mmpipe.models.processor import FILES as PROCESSOR_FILES
-from mmpipe.models.reference import Files, Reference, sha256
+from mmpipe.models.reference import Reference
 from mmpipe.models.steady import steady
 from mmpipe.models.vetting import tokenizer_files
 from mmpipe.runtime.cache import SharedCache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +15,8 @@ from torch.nn import functional
 from mmpipe.errors import MmpipeError, ModelError, RecordError
 from mmpipe.models.checkpoint import TOKENIZER_LOCK
 from mmpipe.models.image_family import IGNORED, Family, Inputs, collate, family_of
-from mmpipe.models.known import KnownRows, content_key
+from mmpipe.models.image_source import batches, open_source, prepare
+from mmpipe.models.known import KnownRows, tensors_key
 from mmpipe.models.padding import padding_id
 from mmpipe.models.reference import Reference
 from mmpipe.models.training import Training
@@ -24,9 +25,7 @@ from mmpipe.runtime.ahead import ahead
 from mmpipe.runtime.device import Precision
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    ImageSource = Image | Callable[[], Image]
+    from mmpipe.models.image_source import ImageSource
 
 MAX_NEW_TOKENS = 64
 """For checkpoints that state no length of their own."""
@@ -126,35 +125,33 @@ def describe_each(model: Model, images: Iterable[ImageSource]) -> list[Descripti
     shim = shim_of(model)
     family = family_of(shim.checkpoint, model.attrs["prompt"])
     outcomes: dict[int, Description | MmpipeError] = {}
-    firsts: dict[bytes, int] = {}
-    twins: dict[int, int] = {}
-    keys: dict[int, bytes] = {}
+    keys: dict[int, Hashable] = {}
+    firsts: dict[Hashable, int] = {}
     known = _known(shim, model.attrs)
 
     def prepared() -> Iterator[tuple[int, Inputs]]:
-        for index, opened in enumerate(ahead(_open, images)):
+        for index, opened in enumerate(ahead(open_source, images)):
             try:
-                inputs = _prepare(family.inputs, opened())
+                inputs = prepare(family.inputs, opened())
             except RecordError as error:
                 outcomes[index] = error
                 continue
-            keys[index] = content_key(inputs)
-            first = firsts.setdefault(keys[index], index)
-            (row,) = known.get([keys[index]]) if first == index else (None,)
-            if first != index:
-                twins[index] = first
-            elif row is not None:
-                outcomes[index] = row
-            else:
+            key = keys[index] = tensors_key(inputs)
+            if firsts.setdefault(key, index) != index:
+                continue
+            (row,) = known.get([key])
+            if row is None:
                 yield index, inputs
+            else:
+                outcomes[index] = row
 
-    for batch in _batches(prepared(), model.attrs["batch_images"]):
+    for batch in batches(prepared(), model.attrs["batch_images"]):
         indices, items = zip(*batch, strict=True)
         fresh = dict(zip(indices, _describe_each(model, family, items), strict=True))
         told = {index: row for index, row in fresh.items() if isinstance(row, Description)}
         known.put([keys[index] for index in told], list(told.values()))
         outcomes |= fresh
-    outcomes |= {index: outcomes[first] for index, first in twins.items()}
+    outcomes |= {index: outcomes[firsts[key]] for index, key in keys.items()}
     return [outcomes[index] for index in range(len(outcomes))]
 
 
@@ -174,7 +171,7 @@ def loss(model: Model, images: Sequence[ImageSource], captions: Sequence[str]) -
     groups: dict[Any, list[Inputs]] = {}
     with shim.training() as module:
         for image, caption in zip(images, captions, strict=True):
-            target = _prepare(partial(family.target, caption=caption), image)
+            target = prepare(partial(family.target, caption=caption), open_source(image))
             shapes = tuple((name, value.shape) for name, value in sorted(target.items()) if value.is_floating_point())
             groups.setdefault(shapes, []).append(target)
         logits, labels = zip(
@@ -187,39 +184,6 @@ def loss(model: Model, images: Sequence[ImageSource], captions: Sequence[str]) -
         return functional.cross_entropy(
             torch.cat(logits), torch.cat(labels), ignore_index=IGNORED, label_smoothing=smoothing
         )
-
-
-def _open(image: ImageSource) -> Image:
-    return image() if callable(image) else image
-
-
-def _prepare(prepare: Callable[[Image], Inputs], image: ImageSource) -> Inputs:
-    """Raises RecordError where the image cannot be opened, or is of a shape that the model's processor refuses."""
-    opened = _open(image)
-    try:
-        return prepare(opened)
-    except MmpipeError:
-        raise
-    except Exception as error:
-        said = " ".join(str(error).split())[:300] or type(error).__name__
-        raise RecordError(
-            f"an image of {opened.width} x {opened.height} pixels cannot be prepared for the model: {said}",
-            next_step="leave the image out, or scale it to an ordinary shape",
-        ) from error
-
-
-def _batches(prepared: Iterable[tuple[int, Inputs]], size: int) -> Iterator[list[tuple[int, Inputs]]]:
-    """Batches of at most `size` with equal shapes; at most twice as many wait."""
-    waiting: dict[Any, list[tuple[int, Inputs]]] = {}
-    for index, inputs in prepared:
-        shapes = tuple((name, value.shape) for name, value in sorted(inputs.items()))
-        group = waiting.setdefault(shapes, [])
-        group.append((index, inputs))
-        if len(group) == size:
-            yield waiting.pop(shapes)
-        elif sum(map(len, waiting.values())) >= 2 * size:
-            yield waiting.pop(max(waiting, key=lambda key: len(waiting[key])))
-    yield from waiting.values()
 
 
 def _describe_each(model: Model, family: Family, items: Sequence[Inputs]) -> Sequence[Description | MmpipeError]:

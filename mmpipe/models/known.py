@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Generic, TypeVar
 
@@ -19,11 +19,16 @@ Row = TypeVar("Row")
 _version = functools.lru_cache(version)
 
 
-def content_key(inputs: Mapping[str, Any]) -> bytes:
-    """A hash of a model's inputs by name: lists of piece ids, or tensors."""
+def window_key(inputs: Mapping[str, Sequence[int]]) -> Hashable:
+    """What tells a window from others of the same model: its pieces, as they are; a hash would cost more."""
+    return tuple((name, tuple(ids)) for name, ids in inputs.items())
+
+
+def tensors_key(inputs: Mapping[str, torch.Tensor]) -> Hashable:
+    """The same of a model's inputs as tensors by name: a hash, for they are large."""
     digest = hashlib.sha256()
     for name, value in sorted(inputs.items()):
-        tensor = torch.as_tensor(value).detach().cpu().contiguous()
+        tensor = value.detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.flatten().view(torch.uint8).numpy())
     return digest.digest()
@@ -48,34 +53,34 @@ class KnownRows(Generic[Row]):
         self._made_by = b"" if self._cache is None else _identity(shim, what)
         self._keep, self._restore = keep, restore
 
-    def get(self, keys: Sequence[bytes]) -> list[Row | None]:
-        """The row of each `content_key`; None where it is not known."""
+    def get(self, keys: Sequence[Hashable]) -> list[Row | None]:
+        """The row of each input, by its `window_key` or `tensors_key`; None where it is not known."""
         if self._cache is None:
             return [None] * len(keys)
         found = self._cache.get(self._stored(keys))
         return [None if value is None else self._restore(value) for value in found]
 
-    def put(self, keys: Sequence[bytes], rows: Sequence[Row]) -> None:
+    def put(self, keys: Sequence[Hashable], rows: Sequence[Row]) -> None:
         """Keep the row of each."""
         if self._cache is not None and keys:
             self._cache.put(self._stored(keys), [self._keep(row) for row in rows])
 
-    def _stored(self, keys: Sequence[bytes]) -> list[bytes]:
-        return [hashlib.sha256(self._made_by + key).digest() for key in keys]
+    def _stored(self, keys: Sequence[Hashable]) -> list[bytes]:
+        return [hashlib.sha256(self._made_by + repr(key).encode()).digest() for key in keys]
 
 
 def once_each(
-    compute: Callable[[list[Item]], list[Row]], items: Sequence[Item], keys: Sequence[bytes], known: KnownRows[Row]
+    compute: Callable[[list[Item]], list[Row]], items: Sequence[Item], keys: Sequence[Hashable], known: KnownRows[Row]
 ) -> list[Row]:
     """The rows of all items, in their order. Equal items are computed once, and not at all where their row is known;
     equal ones share a row, which is not to be changed.
 
-    compute: takes the items that are left, each distinct; one row each. keys: `content_key` of each item.
+    compute: takes the items that are left, each distinct; one row each. keys: what tells each item from others.
     """
-    places = {key: place for place, key in reversed(list(enumerate(keys)))}
-    rows = {key: row for key, row in zip(places, known.get(list(places)), strict=True) if row is not None}
-    left = sorted((key for key in places if key not in rows), key=places.__getitem__)
-    fresh = compute([items[places[key]] for key in left]) if left else []
+    distinct = dict(zip(keys, items, strict=True))
+    rows = {key: row for key, row in zip(distinct, known.get(list(distinct)), strict=True) if row is not None}
+    left = [key for key in distinct if key not in rows]
+    fresh = compute([distinct[key] for key in left]) if left else []
     known.put(left, fresh)
     rows |= zip(left, fresh, strict=True)
     return [rows[key] for key in keys]

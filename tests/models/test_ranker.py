@@ -11,8 +11,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from mmpipe.errors import ModelError
+from mmpipe.models.files import backbone_folder
 from mmpipe.models.ranker import SentenceRanker
-from mmpipe.models.reference import backbone_folder
 from mmpipe.models.sentence_head import SentenceHead
 
 BACKBONE = "sentence-transformers/all-MiniLM-L6-v2"

@@ -14,7 +14,8 @@ import transformers
 
 from mmpipe.errors import MmpipeError, ModelError
 from mmpipe.models.classifier import SequenceClassifier
-from mmpipe.models.reference import Files, Reference, _is_complete
+from mmpipe.models.files import Files
+from mmpipe.models.reference import Reference, _is_complete
 
 TEXT = "this film is good"
 

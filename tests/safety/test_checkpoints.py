@@ -15,7 +15,8 @@ import pytest
 
 from mmpipe.errors import ModelError
 from mmpipe.models.checkpoint import Checkpoint
-from mmpipe.models.reference import Files, Reference
+from mmpipe.models.files import Files
+from mmpipe.models.reference import Reference
 from mmpipe.testing.watch import watched
 
 

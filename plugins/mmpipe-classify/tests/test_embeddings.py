@@ -16,7 +16,7 @@ from spacy.language import Language
 from transformers import AutoModel, AutoTokenizer
 
 import mmpipe
-from mmpipe.models.reference import backbone_folder
+from mmpipe.models.files import backbone_folder
 from mmpipe.testing import AWKWARD_TEXTS
 
 TEXTS = ["This film is good.", "never again", "The quick brown fox jumps over the lazy dog and the cat sat on the mat."]

@@ -13,19 +13,9 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """`tiny(family, **options)`: a folder of `mmpipe.testing.tiny_checkpoint`; equal calls share one."""
-    from mmpipe.testing import tiny_checkpoint
-
-    made: dict[Any, str] = {}
-
-    def build(family: str = "bert", **options: Any) -> str:
-        key = (family, *sorted(options.items()))
-        if key not in made:
-            made[key] = str(tiny_checkpoint(tmp_path_factory.mktemp(family), family, **options))
-        return made[key]
-
-    return build
+def tiny(tiny_checkpoint: Callable[..., str]) -> Callable[..., str]:
+    """`tiny(family, **options)`: mmpipe's own fixture, by a shorter name."""
+    return tiny_checkpoint
 
 
 @pytest.fixture(scope="session")

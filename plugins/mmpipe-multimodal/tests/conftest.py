@@ -15,16 +15,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
-def tiny_captioner(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """`tiny_captioner(family)`: a folder of `mmpipe.testing.tiny_checkpoint` that writes about images."""
-    from mmpipe.testing import tiny_checkpoint
-
-    made: dict[str, str] = {}
+def tiny_captioner(tiny_checkpoint: Callable[..., str]) -> Callable[..., str]:
+    """`tiny_captioner(family)`: a checkpoint that writes about images."""
 
     def build(family: str = "vit-gpt2") -> str:
-        if family not in made:
-            made[family] = str(tiny_checkpoint(tmp_path_factory.mktemp(family), family))
-        return made[family]
+        return tiny_checkpoint(family)
 
     return build
 

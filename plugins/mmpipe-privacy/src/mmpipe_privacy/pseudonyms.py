@@ -91,14 +91,16 @@ def read_key(file: str | Path | None, variable: str | None, where: str) -> Key:
 
 def new_key(file: Path) -> None:
     """Write a fresh key of 64 bytes to a file that only its owner may read. Raises MmpipeError where it is there."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise MmpipeError(
-            f"cannot be made: {error.strerror}", where=str(file), next_step="name a file that is not there yet"
-        ) from None
-    with os.fdopen(descriptor, "wb") as stream:
+    with os.fdopen(open_for_owner(file, next_step="name a file that is not there yet"), "wb") as stream:
         stream.write(base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
+
+
+def open_for_owner(file: Path, *, next_step: str) -> int:
+    """A descriptor of a new file that only its owner may read. Raises MmpipeError where it is there already."""
+    try:
+        return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise MmpipeError(f"cannot be made: {error.strerror}", where=str(file), next_step=next_step) from None
 
 
 def _context(kind: str) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mmpipe import MmpipeError
-from mmpipe_privacy.pseudonyms import TOKEN, Key
+from mmpipe_privacy.pseudonyms import TOKEN, Key, open_for_owner
 
 
 def reveal_file(file: Path, key: Key, output: Path | None) -> tuple[int, int]:
@@ -40,12 +40,7 @@ def reveal_file(file: Path, key: Key, output: Path | None) -> tuple[int, int]:
     if output is None:
         _write(file, key, sys.stdout)
         return n_found, n_strange
-    try:
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise MmpipeError(
-            f"cannot be made: {error.strerror}", where=str(output), next_step="name another -o, not there yet"
-        ) from None
+    descriptor = open_for_owner(output, next_step="name another -o, not there yet")
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
         _write(file, key, stream)
     return n_found, n_strange
