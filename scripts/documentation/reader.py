@@ -11,6 +11,7 @@ import sys
 import textwrap
 import venv
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 from documentation.configs import Configs
@@ -160,6 +161,8 @@ class Reader:
             "MMPIPE_CACHE": str(self.folder / _OWN / "cache"),
             "PIP_NO_INDEX": "1",
             "PIP_NO_BUILD_ISOLATION": "0",  # pip reads it the other way round: this is --no-build-isolation.
+            # With transformers 5 this environment lacks what mmpipe requires, and there is no index to get it from.
+            **({} if find_spec("spacy_transformers") else {"PIP_NO_DEPS": "1"}),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "COLUMNS": "100",
             "NO_COLOR": "1",

@@ -63,7 +63,9 @@ def one(findings: list[Finding], check: str, name: str) -> Finding:
 
 def test_where_nothing_is_broken(doctor: Callable) -> None:
     _, findings = doctor(*(check for check in CHECKS if check != "imports"))
-    assert [finding for finding in findings if finding.level == "error"] == []
+    # With transformers 5 the environment of the tests has neither of these, and the doctor is right to say so.
+    absent = {name for name in ("spacy-transformers", "ray") if find_spec(name.replace("-", "_")) is None}
+    assert {finding.name for finding in findings if finding.level == "error"} == absent
     assert {finding.check for finding in findings} == {*CHECKS} - {"imports"}
     assert "intact" in one(findings, "models", "mmpipe/sentiment-small").what
     assert "loaded" in one(findings, "plugins", "mmpipe-sentiment").what

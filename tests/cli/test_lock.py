@@ -36,7 +36,7 @@ def model(tiny: Callable[..., str], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hub(model: Path) -> Iterator[str]:
-    """A hub of our own that has one model, `someone/tone`: the four requests that a download makes."""
+    """A hub of our own that has one model, `someone/tone`: what a download asks, by hub libraries 1 and 2."""
     (model / "README.md").write_text(CARD)
     files = {file.name: file.read_bytes() for file in model.iterdir()} | {"pytorch_model.bin": b"pickle"}
 
@@ -48,7 +48,15 @@ def hub(model: Path) -> Iterator[str]:
             self.answer(True)
 
         def answer(self, has_body: bool) -> None:
-            if self.path.startswith("/api/models/someone/tone"):
+            if self.path.startswith("/api/models/someone/tone/tree/"):
+                body = json.dumps(
+                    [
+                        {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha256(content).hexdigest()}
+                        for name, content in files.items()
+                    ]
+                ).encode()
+                name = ""
+            elif self.path.startswith("/api/models/someone/tone"):
                 siblings = [{"rfilename": name} for name in files]
                 body = json.dumps(
                     {"id": "someone/tone", "sha": COMMIT, "siblings": siblings, "private": False}
@@ -178,8 +186,8 @@ def test_new_missing_and_unlisted_files(run: Callable, model: Path, tmp_path: Pa
     (model / "added_tokens.json").write_text("{}")
     assert "added_tokens.json is new" in run().err
     (model / "added_tokens.json").unlink()
-    (model / "special_tokens_map.json").unlink()
-    assert "special_tokens_map.json is missing" in run().err
+    (model / "tokenizer_config.json").unlink()
+    assert "tokenizer_config.json is missing" in run().err
     assert "is not in the lock, which has models/tone" in run("--components.s.model.name=mmpipe/sentiment-small").err
 
 
