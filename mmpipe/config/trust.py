@@ -52,10 +52,13 @@ class Trust:
         if not self.is_stranger:
             return True
         try:
-            found = [path, *(path.rglob("*") if path.is_dir() else ())]
-            return all(any(file.resolve().is_relative_to(root) for root in self.roots) for file in found)
+            # What is in a folder is looked at only where the folder may be named: below "/" is a whole disk.
+            return self._is_inside(path) and (not path.is_dir() or all(map(self._is_inside, path.rglob("*"))))
         except (OSError, ValueError, RuntimeError):
             return False
+
+    def _is_inside(self, path: Path) -> bool:
+        return any(path.resolve().is_relative_to(root) for root in self.roots)
 
     def faults(self, value: Any, place: str = "", key: str = "") -> Iterator[Fault]:
         """What a stranger's config names and may not: files outside the roots, addresses, and leave to fetch."""

@@ -11,6 +11,7 @@ import pytest
 
 import mmpipe
 from mmpipe.config import read_pipeline
+from mmpipe.config.trust import Trust
 from mmpipe.models.reference import Reference
 from mmpipe.plugins import get_plugins
 
@@ -43,6 +44,16 @@ def test_a_model_outside_the_roots(name: str, tried: Callable, elsewhere: Path, 
     assert [fault.where for fault in found.error.faults] == ["components.s.model.name"]
     assert "lies outside" in found.said and "MMPIPE_ROOTS" in found.said
     assert mmpipe.load(using(name))("a film")._.sentiment["label"]  # The user's own config may.
+
+
+def test_a_folder_that_may_not_be_named_is_not_looked_into(elsewhere: Path, home: Path, monkeypatch: Any) -> None:
+    looked: list[Path] = []
+    rglob = Path.rglob
+    monkeypatch.setattr(Path, "rglob", lambda self, pattern: looked.append(self) or rglob(self, pattern))
+    trust = Trust.of(True, home, {}, {})
+    assert not trust.allows(Path("/")) and not trust.allows(elsewhere) and not looked
+    shutil.copytree(elsewhere, home / "own")
+    assert trust.allows(home / "own") and looked == [home / "own"]
 
 
 def test_roots_and_overrides_are_the_users_word(tried: Callable, elsewhere: Path, home: Path, monkeypatch: Any) -> None:
