@@ -86,6 +86,7 @@ Row = tuple[dict[str, Any] | None, RecordError | None, str | None]
 def _rows(batch: pa.RecordBatch, values: Mapping[str, Value], place: str, n_before: int) -> Iterator[Row]:
     """The rows as `Item` wants them. Where one cannot be converted, the others can."""
     try:
+        batch.validate(full=True)  # Offsets that lead anywhere would end the process.
         rows = [_record(row, values) for row in batch.to_pylist()]
     except Exception:  # Arrow raises all kinds of them.
         if batch.num_rows == 1:
@@ -106,6 +107,7 @@ def _problem(row: pa.RecordBatch, values: Mapping[str, Value], origin: str) -> t
     readable, faults = {}, []
     for name, column in zip(row.schema.names, row.columns, strict=True):
         try:
+            column.validate(full=True)
             readable |= _record({name: column[0].as_py()}, values)
             as_json(readable[name])
         except Exception as error:

@@ -79,6 +79,17 @@ def test_a_bad_row_among_good_ones(name: str, tmp_path: Path) -> None:
     assert bad.origin == f"{name}:2" and bad.offset == 1 and "'text'" in bad.error.what and '"id": 2' in bad.raw
 
 
+def test_offsets_that_lead_anywhere_cost_their_rows_and_not_the_process(tmp_path: Path) -> None:
+    path = store(pa.table({"text": ["one", "two", "three", "four"]}), tmp_path / "a.arrow")
+    offsets = b"".join(n.to_bytes(4, "little") for n in (0, 3, 6, 11, 15))
+    data = path.read_bytes()
+    assert data.count(offsets) == 1
+    path.write_bytes(data.replace(offsets, offsets[:8] + b"\xff\xff\xff\x7f" + offsets[12:]))
+    found = items(path)
+    assert [item.record and item.record["text"] for item in found] == ["one", None, None, "four"]
+    assert all("'text'" in item.error.what for item in found[1:3])
+
+
 def test_a_file_that_is_damaged_further_on(tmp_path: Path) -> None:
     table = pa.table({"text": [f"some text, number {number}" for number in range(4000)]})
     path = tmp_path / "a.parquet"
