@@ -3,7 +3,8 @@
 Each case is drawn from a number, so that `--seed N --cases 1` repeats it. Well is: it works, or an MmpipeError says
 why not. A finding is anything else: another error, a case that takes more than --limit-seconds, a file that is written
 (or, but for Python's own, read) outside the sandbox, a socket, a process, an unpickled object. Findings are saved, each
-in a folder with its input and a note of its seed, and the exit status is 1.
+in a folder with its input and a note of its seed, and the exit status is 1. A case that ends this process as well
+leaves its seed in RUNNING.txt.
 """
 
 from __future__ import annotations
@@ -68,6 +69,9 @@ def fuzz(
     faulthandler.enable()
     counts: Counter[str] = Counter(findings=0)
     sandbox = Path(tempfile.mkdtemp(prefix="mmpipe-fuzz-")).resolve()
+    output = output.resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    running = output / "RUNNING.txt"
     before = Path.cwd()
     try:
         os.chdir(sandbox)
@@ -77,6 +81,8 @@ def fuzz(
         ends = time.monotonic() + seconds
         while time.monotonic() < ends and (n_cases is None or n_cases > sum(counts.values()) - counts["findings"]):
             chance = random.Random(seed)
+            only = f" --kind {kind}" if kind else ""
+            running.write_text(f"python scripts/fuzz --seed {seed} --cases 1{only}\n")
             name = kind or chance.choices(("config", "records", "image"), (6, 3, 1))[0]
             folder = sandbox / "case"
             folder.mkdir()
@@ -101,10 +107,10 @@ def fuzz(
                 why = "\n".join(watch.seen[:20])
             if why is not None:
                 counts["findings"] += 1
-                again = f"--seed {seed} --cases 1" + (f" --kind {kind}" if kind else "")
-                save(output / f"{name}-{seed}", folder, f"{again}\n\n{why}\n")
+                save(output / f"{name}-{seed}", folder, f"{running.read_text()}\n{why}\n")
             shutil.rmtree(folder)
             seed += 1
+        running.unlink(missing_ok=True)
     finally:
         os.chdir(before)
         tempfile.tempdir = None
@@ -117,7 +123,7 @@ def save(place: Path, folder: Path, note: str) -> None:
     shutil.rmtree(place, ignore_errors=True)
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(folder, place)
-    (place / "FINDING.txt").write_text(f"python scripts/fuzz {note}", "utf-8", errors="backslashreplace")
+    (place / "FINDING.txt").write_text(note, "utf-8", errors="backslashreplace")
     print(f"finding: {place}\n  {note.strip().splitlines()[-1][:300]}", file=sys.stderr, flush=True)
 
 
