@@ -18,6 +18,7 @@ GIVES = {
     "tensorboard": "`mmpipe train --tensorboard`",
     "metrics": "`mmpipe run --metrics`, in Prometheus's format",
     "onnx": 'backend = "onnx", int8 on the processor',
+    "ctranslate2": 'backend = "ctranslate2", written text sooner on the processor',
 }
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9][\w.-]*).*;.*extra\s*==\s*['\"]([\w-]+)['\"]")
 

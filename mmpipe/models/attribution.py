@@ -87,7 +87,7 @@ class Probe:
         """The torch module in fp32 and evaluation mode; not to be changed."""
         shim = self._shim
         module = shim.module
-        if shim.trainer is not None or (not shim.is_onnx and shim.placement.dtype == torch.float32):
+        if shim.trainer is not None or (shim.is_torch and shim.placement.dtype == torch.float32):
             return module
         if self._exact is None or self._exact[0] is not shim.checkpoint:
             placement = Placement(shim.placement.device, "fp32", "attribution")

@@ -96,7 +96,7 @@ def _identity(shim: TransformerShim, what: Any) -> bytes:
         "placed": [shim.placement.precision, device.type, *([torch.cuda.get_device_name(device)] if is_gpu else [])],
         "class": shim.checkpoint.auto_class,
         "settings": [config.to_json_string(use_diff=False) for config in (shim.config, writing) if config is not None],
-        "versions": {name: _version(name) for name in ("torch", "transformers", *["onnxruntime"] * shim.is_onnx)},
+        "versions": {name: _version(name) for name in ("torch", "transformers", *getattr(module, "libraries", ()))},
         "what": what,
     }
     return hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).digest()

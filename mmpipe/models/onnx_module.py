@@ -7,11 +7,8 @@ transformers. Int8 is dynamic: weights are quantised once, what flows through th
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
-import tempfile
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,8 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmpipe.errors import ModelError
 from mmpipe.models.checkpoint import Checkpoint
+from mmpipe.models.exported import cannot, exported, require
 from mmpipe.models.padding import call, padding_id
 from mmpipe.runtime.cache import SharedCache
 
@@ -32,6 +29,7 @@ OUTPUTS = {
 """What is read of the models that can be exported, by their auto class."""
 CLOSE = 1e-3
 """How far (of values of the size of logits) an exported model may be from torch's before it is refused."""
+LIBRARIES = ("onnx", "onnxruntime")
 _OPSET = 17
 _SESSIONS: SharedCache[OnnxModule] = SharedCache()
 
@@ -42,7 +40,7 @@ class OnnxModule(nn.Module):
     n_threads: that work on one batch.
     """
 
-    is_session = True
+    libraries = LIBRARIES
 
     def __init__(self, file: Path, n_threads: int) -> None:
         super().__init__()
@@ -67,45 +65,13 @@ def onnx_module(checkpoint: Checkpoint, precision: str) -> OnnxModule:
     precision: "fp32" or "int8". Raises ModelError where a library is missing, and for a checkpoint that cannot be
     exported or gives other values then.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import platformdirs  # noqa: F401
-    except ImportError as error:
-        raise ModelError(f"backend onnx needs {error.name}", next_step="pip install 'mmpipe[onnx]'") from None
+    require("onnx", *LIBRARIES)
     if checkpoint.auto_class not in OUTPUTS:
-        raise _cannot(checkpoint, f"it runs encoders with a head, not {checkpoint.auto_class}")
-    file = cache_folder() / f"{_key(checkpoint)}-{precision}.onnx"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-            try:
-                made = _make(checkpoint, precision, Path(folder))
-            except ModelError:
-                raise
-            except Exception as error:  # The exporter and the optimiser raise what they like.
-                raise _cannot(checkpoint, " ".join(str(error).split())[:300] or type(error).__name__) from error
-            os.replace(made, file)
+        raise cannot("onnx", checkpoint, f"it runs encoders with a head, not {checkpoint.auto_class}")
+    ending = f"-opset{_OPSET}-{precision}.onnx"
+    file = exported("onnx", checkpoint, ending, lambda folder: _make(checkpoint, precision, folder), LIBRARIES)
     # A session does not live through a fork.
     return _SESSIONS.get((file, os.getpid()), lambda: OnnxModule(file, torch.get_num_threads()))
-
-
-def cache_folder() -> Path:
-    """Where exported models are kept: `MMPIPE_CACHE`, or the user's cache folder. All in it can be made again."""
-    own = os.environ.get("MMPIPE_CACHE")
-    if own is None:
-        import platformdirs
-
-        own = platformdirs.user_cache_dir("mmpipe")
-    return Path(own) / "onnx"
-
-
-def _key(checkpoint: Checkpoint) -> str:
-    """A hash of all that decides what an export gives."""
-    settings = checkpoint.config.to_json_string(use_diff=False)
-    versions = [f"{name} {version(name)}" for name in ("torch", "transformers", "onnx", "onnxruntime")]
-    parts = (checkpoint.files.fingerprint, checkpoint.auto_class, settings, *versions, str(_OPSET))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _make(checkpoint: Checkpoint, precision: str, folder: Path) -> Path:
@@ -193,7 +159,7 @@ def _check(checkpoint: Checkpoint, module: nn.Module, file: Path) -> None:
             per_token = first.shape[:2] == is_read.shape
             difference = (first - second).abs()[is_read] if per_token else (first - second).abs()
             if not difference.numel() or not float(difference.max()) <= CLOSE * max(1.0, float(first.abs().max())):
-                raise _cannot(checkpoint, f"exported, its {name} differ by {float(difference.max()):.2g}")
+                raise cannot("onnx", checkpoint, f"exported, its {name} differ by {float(difference.max()):.2g}")
 
 
 def _example(checkpoint: Checkpoint, n_rows: int, length: int) -> dict[str, torch.Tensor]:
@@ -208,11 +174,3 @@ def _example(checkpoint: Checkpoint, n_rows: int, length: int) -> dict[str, torc
     if "token_type_ids" in checkpoint.tokenizer.model_input_names:
         inputs["token_type_ids"] = torch.zeros_like(ids)
     return inputs
-
-
-def _cannot(checkpoint: Checkpoint, why: str) -> ModelError:
-    return ModelError(
-        f"backend onnx cannot run model {checkpoint.reference.name!r}: {why}",
-        where=str(checkpoint.files.folder),
-        next_step='set backend = "torch", or "onnx or torch" to fall back to it',
-    )

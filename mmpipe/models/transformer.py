@@ -21,10 +21,11 @@ from mmpipe.errors import ModelError
 from mmpipe.models.checkpoint import Checkpoint
 from mmpipe.models.reference import Reference
 from mmpipe.models.training import Trainer, Training
-from mmpipe.runtime.device import DTYPES, Placement, Precision, place, place_onnx
+from mmpipe.runtime.device import DTYPES, Placement, Precision, place, place_elsewhere
 
-Backend = Literal["auto", "torch", "onnx", "onnx or torch"]
-"""Who multiplies: "auto" is torch; "onnx" is ONNX Runtime, on a processor; "onnx or torch" falls back, and says so."""
+Backend = Literal["auto", "torch", "onnx", "onnx or torch", "ctranslate2", "ctranslate2 or torch"]
+"""Who multiplies: "auto" is torch. On a processor, "onnx" is ONNX Runtime, for what reads, and "ctranslate2" is
+CTranslate2, for what writes from text; "... or torch" falls back, and says so."""
 Prepare = Callable[["TransformerShim", nn.Module], None]
 logger = logging.getLogger("mmpipe")
 
@@ -64,7 +65,7 @@ class TransformerShim(Shim):
         """Raises ModelError for a device that is not here, or a precision that the backend lacks."""
         if self.backend in ("auto", "torch"):
             return place(self.device, self.precision, is_generative=self.is_generative)
-        return place_onnx(self.device, self.precision)
+        return place_elsewhere(self.backend.split()[0], self.device, self.precision)
 
     @property
     def module(self) -> nn.Module:
@@ -75,7 +76,7 @@ class TransformerShim(Shim):
             # session is made anew.
             self._process = os.getpid()
             torch.set_num_threads(1)
-            self._model = None if self.is_onnx else self._model
+            self._model = self._model if self.is_torch else None
         if self._model is None:
             self._model = self._load()
         return self._model
@@ -83,20 +84,23 @@ class TransformerShim(Shim):
     def _load(self) -> nn.Module:
         if self.backend in ("auto", "torch"):
             return self.checkpoint.module(self.placement)
-        from mmpipe.models.onnx_module import onnx_module
-
+        name, _, fallback = self.backend.partition(" or ")
+        if name == "onnx":
+            from mmpipe.models.onnx_module import onnx_module as elsewhere
+        else:
+            from mmpipe.models.ct2_module import ct2_module as elsewhere  # type: ignore[assignment]
         try:
-            return onnx_module(self.checkpoint, self.placement.precision)
+            return elsewhere(self.checkpoint, self.placement.precision)
         except ModelError as error:
-            if self.backend == "onnx" or self.placement.precision not in DTYPES:
+            if not fallback or self.placement.precision not in DTYPES:
                 raise
             logger.warning("%s; torch runs it", error.what)
             return self.checkpoint.module(self.placement)
 
     @property
-    def is_onnx(self) -> bool:
-        """Whether ONNX Runtime runs what is loaded now."""
-        return getattr(self._model, "is_session", False)
+    def is_torch(self) -> bool:
+        """Whether torch, and no other backend, runs what is loaded now."""
+        return not hasattr(self._model, "libraries")
 
     @property
     def tokenizer(self) -> Any:
@@ -155,7 +159,7 @@ class TransformerShim(Shim):
     def to_disk(self, folder: Path) -> None:
         """Write the weights as a plain Hugging Face folder with safetensors."""
         if self.trainer is None:
-            self.checkpoint.save(folder, None if self.is_onnx else self._model)
+            self.checkpoint.save(folder, self._model if self.is_torch else None)
         else:
             is_half = self.training_options.get("saved_precision") == "fp16"
             self.checkpoint.save(folder, self.trainer.shown, dtype=torch.float16 if is_half else torch.float32)
@@ -191,7 +195,8 @@ def transformer_model(
     training: see mmpipe.models.training. prepare: called with shim and module when training starts, to add to the
         module what its class does not have.
     """
-    known = ("auto", "torch") if is_generative else get_args(Backend)
+    others = {"AutoModelForSeq2SeqLM": "ctranslate2"} if is_generative else {auto_class: "onnx"}
+    known = [name for name in get_args(Backend) if name.split()[0] in ("auto", "torch", others.get(auto_class))]
     if backend not in known:
         raise ModelError(f"no backend {backend!r} for {architecture}", next_step=f"use one of {', '.join(known)}")
     shim = TransformerShim(

@@ -19,7 +19,7 @@ class Placement:
     """A resolved device and precision.
 
     device: a torch device such as `cpu` or `cuda:1`.
-    precision: "fp32" or "bf16"; "int8" of ONNX Runtime.
+    precision: "fp32" or "bf16"; "int8" where torch does not run it.
     reason: why that precision, in a few words for a person.
     """
 
@@ -38,7 +38,7 @@ def place(device: str = "auto", precision: Precision = "auto", *, is_generative:
 
     device: "auto" (the first GPU, else the processor) or a torch device.
     precision: "auto" (bf16 where the device multiplies it in hardware, else fp32), "fp32" or "bf16"; "int8" goes with
-        ONNX Runtime.
+        other backends.
     is_generative: the model writes text. One rounding can change every later word, so `auto` stays in fp32.
     Raises ModelError for a device that this machine lacks, and for an unknown precision.
     """
@@ -50,20 +50,23 @@ def place(device: str = "auto", precision: Precision = "auto", *, is_generative:
             return Placement(where, "bf16", f"{where.type} multiplies bf16 in hardware")
         return Placement(where, "fp32", f"{where.type} has no bf16 arithmetic")
     if precision not in DTYPES:
-        next_step = 'set backend = "onnx"' if precision == "int8" else f"use one of auto, {', '.join(DTYPES)}"
+        other = "ctranslate2" if is_generative else "onnx"
+        next_step = f'set backend = "{other}"' if precision == "int8" else f"use one of auto, {', '.join(DTYPES)}"
         raise ModelError(f"torch has no precision {precision!r} here", next_step=next_step)
     return Placement(where, precision, "asked for")
 
 
-def place_onnx(device: str = "auto", precision: Precision = "auto") -> Placement:
-    """The same for ONNX Runtime, which runs on the processor: "auto" is fp32, "int8" quantises the weights.
+def place_elsewhere(backend: str, device: str = "auto", precision: Precision = "auto") -> Placement:
+    """The same for a backend that is not torch, and runs on the processor: "auto" is fp32, "int8" quantises weights.
 
-    Raises ModelError for another device, and for bf16, which its processor kernels lack.
+    Raises ModelError for another device, and for bf16, which the processor kernels of these lack.
     """
     if device not in ("auto", "cpu"):
-        raise ModelError(f"backend onnx runs on the processor, not on {device!r}", next_step='set backend = "torch"')
+        raise ModelError(
+            f"backend {backend} runs on the processor, not on {device!r}", next_step='set backend = "torch"'
+        )
     if precision not in ("auto", "fp32", "int8"):
-        raise ModelError(f"backend onnx has no precision {precision!r}", next_step="use one of auto, fp32, int8")
+        raise ModelError(f"backend {backend} has no precision {precision!r}", next_step="use one of auto, fp32, int8")
     is_auto = precision == "auto"
     return Placement(torch.device("cpu"), "fp32" if is_auto else precision, "exact" if is_auto else "asked for")
 
