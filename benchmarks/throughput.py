@@ -1,6 +1,6 @@
 """mmpipe beside what its users have today: the same weights, the same texts, the same run.
 
-    python benchmarks/throughput.py [classify] [answer] [summarise] [caption] [whole] --rounds 3
+    python benchmarks/throughput.py [classify] [answer] [summarise] [write] [caption] [whole] --rounds 3
 
 Prints a table for each task: documents a second, the ratio to the fastest of the others with its least and most over
 all rounds, and how far the outputs agree. The others are transformers' `pipeline()` at batch sizes 1, 8 and 32,
@@ -23,11 +23,13 @@ from tasks.caption import caption
 from tasks.classify import classify
 from tasks.summarise import summarise
 from tasks.whole import whole
+from tasks.write import write
 
 TASKS = {
     "classify": (classify, 200),
     "answer": (answer, 12),
     "summarise": (summarise, 200),
+    "write": (write, 32),
     "caption": (caption, 64),
     "whole": (whole, 420),
 }

@@ -13,13 +13,27 @@ _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 
 
 def check_expansion(tree: Mapping[str, Any], where: str) -> None:
-    """Raises ConfigError for a tree whose references stand for more than MAX_CHARS characters; circles count once."""
+    """Raises ConfigError for a tree whose references stand for more than MAX_CHARS characters; circles count once.
+
+    So it does for a section whose name holds a dot: filling in goes by a text in which that is another section.
+    """
+    _check_names(tree, where)
     if _Sizes(tree).of(()) > MAX_CHARS:
         raise ConfigError(
             f"its ${{...}} references stand for more than {MAX_CHARS:,} characters",
             where=where,
             next_step="a pipeline needs few; write them out",
         )
+
+
+def _check_names(section: Mapping[str, Any], where: str) -> None:
+    for name, value in section.items():
+        if isinstance(value, Mapping):
+            if not name or "." in name:
+                step = "leave the dot out, or write the section below the other, or write out what ${...} stands for"
+                said = f"no section may be called {name[:80]!r} where ${{...}} is used"
+                raise ConfigError(said, where=where, next_step=step)
+            _check_names(value, where)
 
 
 class _Sizes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,13 @@ def test_interpolation_in_the_other_spellings(suffix: str, tmp_path: Path) -> No
     file.write_text(texts.get(suffix, yaml.safe_dump(tree)), "utf-8")
     nlp = resolved(tree if suffix == "dict" else file)["nlp"]
     assert (nlp["lang"], nlp["batch_size"]) == ("de", 5)
+
+
+@pytest.mark.parametrize("name", ["components.", "components.other", "."])
+def test_interpolation_leaves_no_section_where_its_name_is_a_path(name: str) -> None:
+    tree = {"nlp": {"lang": "${a.b}", "pipeline": []}, "a": {"b": "en"}, name: {"s": {"factory": "sentencizer"}}}
+    with pytest.raises(mmpipe.ConfigError, match=re.escape(f"no section may be called {name!r}")):
+        resolved(tree)
 
 
 def test_overrides_from_dict_and_command_line_agree() -> None:
