@@ -10,8 +10,8 @@ import torch
 
 from mmpipe.errors import ModelError
 
-Precision = Literal["auto", "fp32", "bf16", "int8"]
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Placement:
     """A resolved device and precision.
 
     device: a torch device such as `cpu` or `cuda:1`.
-    precision: "fp32" or "bf16"; "int8" where torch does not run it.
+    precision: "fp32", "bf16" or "fp16"; "int8" where torch does not run it.
     reason: why that precision, in a few words for a person.
     """
 
@@ -37,8 +37,8 @@ def place(device: str = "auto", precision: Precision = "auto", *, is_generative:
     """Resolve `auto`.
 
     device: "auto" (the first GPU, else the processor) or a torch device.
-    precision: "auto" (bf16 where the device multiplies it in hardware, else fp32), "fp32" or "bf16"; "int8" goes with
-        other backends.
+    precision: "auto" (bf16 where the device multiplies it in hardware, else fp32), "fp32", "bf16" or "fp16"
+        (values beyond 65,504 overflow; for GPUs without bf16); "int8" goes with other backends.
     is_generative: the model writes text. One rounding can change every later word, so `auto` stays in fp32.
     Raises ModelError for a device that this machine lacks, and for an unknown precision.
     """

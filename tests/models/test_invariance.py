@@ -80,6 +80,20 @@ def test_classifier(tiny, family, precision, tolerance):
     assert_same(runs, "logits", tolerance[precision])
 
 
+@pytest.mark.parametrize(("precision", "far"), [("fp16", 0.02), ("bf16", 0.2)])
+@pytest.mark.parametrize("family", CLASSIFIERS)
+def test_half_precision_is_near(tiny, family, precision, far):
+    wanted, got = (
+        SequenceClassifier(tiny(family, labels=LABELS), precision=one, device="cpu").predict(TEXTS)
+        for one in ("fp32", precision)
+    )
+    pairs = [
+        (one.probabilities, two.probabilities) for one, two in zip(wanted, got, strict=True) if one.logits is not None
+    ]
+    assert sum(np.abs(one - two).max() > far for one, two in pairs) <= len(pairs) // 10
+    assert any(not np.array_equal(one, two) for one, two in pairs)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_ranker(tiny, precision, tolerance):
     folder = tiny("bert")

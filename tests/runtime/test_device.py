@@ -55,6 +55,7 @@ def test_auto(machine, n_gpus, expected):
         (False, False, "bf16", "bf16", "asked for"),
         (True, False, "fp32", "fp32", "asked for"),
         (True, True, "bf16", "bf16", "asked for"),
+        (True, False, "fp16", "fp16", "asked for"),
     ],
 )
 def test_precision(machine, has_bf16, is_generative, precision, expected, reason):
@@ -67,7 +68,7 @@ def test_precision(machine, has_bf16, is_generative, precision, expected, reason
 def test_unknown_precision():
     with pytest.raises(ModelError, match="fp8") as caught:
         place("cpu", "fp8")
-    assert "auto, fp32, bf16" in caught.value.next_step
+    assert "auto, fp32, bf16, fp16" in caught.value.next_step
 
 
 def test_this_machine_multiplies_as_it_says():
