@@ -56,7 +56,7 @@ def test_every_component_and_architecture_has_its_settings() -> None:
         for name in dist.entry_points.get("spacy_factories", {}):
             assert f"\n## {name}\n" in text
     for name, path in architectures():
-        page = PAGES["architectures"].page().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        page = PAGES["architectures"]().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
         for setting in settings_of(find(path)):
             assert f"| `{setting.name}` |" in page
 
