@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,21 @@ def test_the_page_is_what_the_code_says(name: str) -> None:
         pytest.skip("not all plugins are installed")
     told = differences(name)
     assert not told, f"run `python scripts/reference.py`:\n{told}"
+
+
+def test_no_page_is_left_over() -> None:
+    there = {file.relative_to(FOLDER).with_suffix("").as_posix() for file in FOLDER.rglob("*.md")}
+    assert there == {"index", *PAGES}
+
+
+def test_every_public_name_is_on_a_page_of_python_with_its_signature() -> None:
+    from contract.public import public
+
+    text = "\n".join(page() for name, page in PAGES.items() if name.startswith("python/"))
+    for row in public():
+        section = text.partition(f"\n## {row.module}\n")[2].partition("\n## ")[0]
+        assert [name for name in row.names if not re.search(rf"### {name}\n|`{name}`", section)] == []
+    assert "def check_component(\n    factory: str,\n" in text
 
 
 def test_a_page_that_lacks_or_invents_a_row_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,8 @@ def _method(name: str, method: griffe.Function) -> Iterator[str]:
 def _class(name: str, thing: griffe.Class) -> str:
     """Its head, what it is made with, and the attributes that its users read or set."""
     bases = f"({', '.join(map(str, thing.bases))})" if thing.bases else ""
-    head = f"class {name}{bases}:"
+    marks = "".join(f"@{one.value}\n" for one in thing.decorators if str(one.value).startswith("dataclass"))
+    head = f"{marks}class {name}{bases}:"
     lines = [f"    {_value(field, thing.members[field])}" for field in names_of_fields(thing)]
     init = thing.members.get("__init__")
     if isinstance(init, griffe.Function) and "dataclass" not in _labels(thing):
