@@ -12,7 +12,7 @@ class MmpipeError(Exception):
     what: what went wrong, with the value that was got.
     where: the place: a file and line, a section and key, a record id, a plugin.
     next_step: what the reader can do about it.
-    may_quote: whether the message may quote a record; a private run (see mmpipe.redaction) then withholds it.
+    may_quote: whether the message may quote a record; a private run, of which no text is to leak, then withholds it.
     """
 
     may_quote: bool = True

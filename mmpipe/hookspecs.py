@@ -35,7 +35,7 @@ from mmpipe.specs import (
 PROJECT = "mmpipe"
 API_VERSION = 1
 """The version of this contract. A plugin that sets another `api_version` is refused by name. What raises it, and how
-long a hook or an argument is deprecated before it goes, stands in docs/plugin-api.md; see mmpipe.deprecation."""
+long a hook or an argument is deprecated before it goes, stands in docs/plugin-api.md."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -23,7 +23,8 @@ class LearningPipe(TrainablePipe):
     """A pipe whose model is one of mmpipe's, or a thinc model that listens to a shared encoder.
 
     A subclass that can be trained defines `loss`; all else is done here. The rates, the weight decay and the
-    clipping come from spaCy's `[training.optimizer]`; see mmpipe.models.training for what the model block adds.
+    clipping come from spaCy's `[training.optimizer]`; what the `training` table of the model block adds stands in
+    docs/training.md.
     """
 
     def loss(self, examples: Sequence[Example]) -> Tensor:
@@ -64,8 +65,8 @@ class LearningPipe(TrainablePipe):
     ) -> dict[str, float]:
         """Add the gradient of the loss over a batch, and the loss to `losses[name]`; with `sgd`, update the weights.
 
-        drop: dropout rate, 0 to below 1; see mmpipe.models.dropout. Gradients of several batches before one update
-        weigh each example alike, whatever the sizes of the batches.
+        drop: dropout rate, 0 to below 1, which every rate of the checkpoint gets that is not zero. Gradients of several
+        batches before one update weigh each example alike, whatever the sizes of the batches.
         Raises ModelError where the loss is not a finite number.
         """
         if not has_shim(self.model):

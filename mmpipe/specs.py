@@ -45,7 +45,8 @@ class ModelSpec:
     """A model that a plugin ships.
 
     name: the reference users write, `mmpipe/sentiment-small`.
-    folder: a Hugging Face model folder, or an overlay on a packaged backbone (see mmpipe.models.checkpoint).
+    folder: a Hugging Face model folder, or an overlay on a packaged backbone, which
+        `mmpipe models pack` writes: the weights that differ from the backbone's, and which one that is.
     licence: an SPDX identifier or a few words; the card (README.md in the folder) says the rest.
     summary: one line for `mmpipe models list`.
     """
@@ -86,7 +87,7 @@ class WriterSpec:
         bytes.
     suffixes: file name endings it answers to, with the dot, lower case.
     summary: one line for listings.
-    takes: what `write` is given: "results", as `mmpipe.document.to_record` makes them, or "docs", spaCy's.
+    takes: what `write` is given: "results", as `mmpipe.to_record` makes them, or "docs", spaCy's.
     is_table: whether it writes the columns it is given, which are then made from the first records of a run.
     """
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import functools
 import sys
 
-from contract.pages import architectures, cli, components, config, hooks
+from contract.pages import architectures, cli, components, config, hooks, python
 from contract.tree import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
-PAGES = {module.__name__.rpartition(".")[2]: module for module in (architectures, cli, components, config, hooks)}
+PAGES = {module.__name__.rpartition(".")[2]: module.page for module in (architectures, cli, components, config, hooks)}
+PAGES |= {f"python/{name}": functools.partial(python.page, name) for name in python.names()}
 
 
 def differences(name: str) -> str:
@@ -22,7 +24,7 @@ def differences(name: str) -> str:
     file = FOLDER / f"{name}.md"
     there = file.read_text("utf-8") if file.exists() else ""
     lines = difflib.unified_diff(
-        there.splitlines(), PAGES[name].page().splitlines(), f"docs/reference/{name}.md", "the code", lineterm="", n=1
+        there.splitlines(), PAGES[name]().splitlines(), f"docs/reference/{name}.md", "the code", lineterm="", n=1
     )
     return "\n".join(lines)
 
@@ -35,5 +37,5 @@ if __name__ == "__main__":
     for name, told in stale.items():
         print(told if is_check else f"written: docs/reference/{name}.md")
         if not is_check:
-            (FOLDER / f"{name}.md").write_text(PAGES[name].page(), "utf-8")
+            (FOLDER / f"{name}.md").write_text(PAGES[name](), "utf-8")
     sys.exit(bool(stale) and is_check)

@@ -43,7 +43,8 @@ class TransformerPipe(LearningPipe):
         that have been trained are written in any case.
 
     metric: the name of the metric that judges it (the hook `mmpipe_metrics`); None where nothing does.
-    result_type: what it writes, as a column of a table (see mmpipe.corpus.columns); None where that is not fixed.
+    result_type: what it writes, as a column of a table: "string", "int", "float", "bool", "json" (anything), [type],
+        {"*": type} (any keys) or {key: type, ...}; null fits each. None where that is not fixed.
     """
 
     metric: ClassVar[str | None] = None
@@ -59,7 +60,10 @@ class TransformerPipe(LearningPipe):
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What its results are made with; see TransformerShim.provenance. {} for a model without a checkpoint."""
+        """What its results are made with: `model`, `revision`, `weights_sha256`, `device` and `precision`.
+
+        {} for a model without a checkpoint.
+        """
         return shim_of(self.model).provenance if has_shim(self.model) else {}
 
     @property

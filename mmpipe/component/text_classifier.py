@@ -29,7 +29,10 @@ class TextClassifierPipe(ClassifierPipe):
 
     multi_label: whether a text may have several labels, or none: a sigmoid for each label in place of a softmax over
         all. None: what the checkpoint says. A new head is trained where the checkpoint's is of the other kind.
-    The gold is what `gold_of` finds (see mmpipe.component.class_gold). Other parameters: see ClassifierPipe.
+
+    The gold is `cats` of the reference document, of which those count that begin with `cats_prefix`; where it has none,
+    `label` of its record: a label, a list of those that hold, or a dict of label -> probability. Other parameters: see
+    ClassifierPipe.
 
     Raises ConfigError for settings that a model which listens does not serve.
     """

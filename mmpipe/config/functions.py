@@ -119,8 +119,12 @@ def _source(name: Any, place: str, plugins: PluginRegistry, trust: Trust, depth:
             yield Fault(place, f"{name!r} is a package, and no spaCy pipeline", "name a saved pipeline's folder")
         return
     file = Path(name) / "config.cfg"
-    if not file.is_file():
-        return  # spaCy says so.
+    try:
+        if not file.is_file():
+            return  # spaCy says so.
+    except (OSError, ValueError):
+        yield Fault(place, f"{name[:80]!r} can be no folder's name", "name a saved pipeline's folder")
+        return
     if depth >= _MAX_SOURCES:
         yield Fault(place, f"pipelines refer to each other more than {_MAX_SOURCES} deep", "name the last one here")
         return

@@ -1,12 +1,13 @@
 """The columns of a table of results, fixed before the first row: their names, types and order.
 
 A table has one more column than these, `_more`: JSON text of whatever of a result has no column, or does not fit its
-column's type (see column_types.py). So nothing is lost and no row breaks a file. Readers fold `_more` back, and give
-the records that were written, with these exceptions:
+column's type, which is in the language of a component's `result_type`: "string" | "int" | "float" | "bool" | "json" |
+[type] | {"*": type} | {key: type, ...}. So nothing is lost and no row breaks a file. Readers fold `_more` back, and
+give the records that were written, with these exceptions:
 
 - a key that a record lacks comes back with null, at its top and in structs, and keys come in the columns' order;
 - an integer in a column of floats comes back as a float of the same value;
-- what CSV adds to that, see table.py.
+- in CSV and TSV every value is a string: what is none stands as JSON and comes back as that text, null as "".
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Image:
 
 
 class Caption(Metric):
-    """BLEU-4 (Papineni et al. 2002, by sacrebleu) and CIDEr-D (Vedantam et al. 2015, see mmpipe.metrics.cider).
+    """BLEU-4 (Papineni et al. 2002, by sacrebleu) and CIDEr-D (Vedantam et al. 2015).
 
     Gold, under `captions` by default: for the record's `image`, a text or a list of texts; for its `images`, one such
     list each, in order; or a dict from paths to such lists.

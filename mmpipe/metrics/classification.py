@@ -105,9 +105,9 @@ class Classification(Metric):
         return [Pair(self.resolve(gold, list(scores)), predicted)]
 
     def measure(self, pairs: Sequence[Pair]) -> Figures:
-        """accuracy; precision, recall, F1 as <figure>_macro and _micro; auc (of the second label where there are two,
-        else the mean of one label against the rest); ece (15 bins); log_loss in nats; per_label; confusion (rows are
-        gold); labels_of_gold: what the gold's labels were taken for. All but log_loss from 0 to 1.
+        """accuracy; precision, recall, F1 as `<figure>_macro` and `<figure>_micro`; auc (of the second label where
+        there are two, else the mean of one label against the rest); ece (15 bins); log_loss in nats; per_label;
+        confusion (rows are gold); labels_of_gold: what the gold's labels were taken for. All but log_loss from 0 to 1.
         """
         table = rates.tabulate(pairs)
         return {**rates.by_scikit_learn(need("sklearn.metrics", "classification"), table), "labels_of_gold": self.used}

@@ -34,7 +34,7 @@ class Question:
 
 
 class Answers(Metric):
-    """Exact match and F1 in percent (see mmpipe.metrics.squad), and how well "no answer" is told.
+    """Exact match and F1 in percent, as SQuAD's official scripts have them, and how well "no answer" is told.
 
     Gold, under `answers` by default: for the record's `question`, a list of texts or of {"text", "start"}, [] where
     there is no answer; for its `questions`, one such list each, in order; or a dict from questions to such lists.

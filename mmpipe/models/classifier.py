@@ -52,7 +52,7 @@ def SequenceClassifier(
     """A thinc model from texts to classifications.
 
     name, revision, offline: see mmpipe.models.reference.Reference.
-    device, precision: see mmpipe.runtime.device.place. backend: see mmpipe.models.transformer.Backend.
+    device, precision: see mmpipe.models.transformer.transformer_model. backend: see mmpipe.models.transformer.Backend.
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; the logits of a text's windows
         are averaged, each weighted with the tokens that it was the first to read.
     batch_tokens: padded tokens in a forward pass.

@@ -68,7 +68,7 @@ def ImageToText(
     turn comes.
 
     name, revision, offline: see mmpipe.models.reference.Reference.
-    device, precision: see mmpipe.runtime.device.place; "auto" means fp32. backend: "auto" or "torch".
+    device, precision: see mmpipe.models.transformer.transformer_model; "auto" means fp32. backend: "auto" or "torch".
     prompt: what a chat model is asked about the image, or what the text begins with (BLIP, GIT).
     max_new_tokens ... early_stopping: as in Hugging Face's GenerationConfig; None leaves the checkpoint's own, and
         64 new tokens where it states no length.

@@ -55,7 +55,8 @@ def map_windows(
     Windows of equal tokens, as repeated texts have, are computed once and share a row, which is not to be changed.
 
     function: takes tensors of shape (n_windows, length) by name, `attention_mask` among them; one row a window.
-    what: see mmpipe.models.known.KnownRows; None keeps nothing on disk.
+    what: which rows these are of the model's, and what else decides them, as JSON: under that, the result cache of a
+        run keeps them on disk. None keeps nothing there.
     """
     filler = padding_id(shim.config)
 

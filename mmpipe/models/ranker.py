@@ -63,7 +63,7 @@ def SentenceRanker(
     name: an encoder, as a mmpipe.models.reference.Reference names it; its token vectors are averaged and normalised
         to length 1, as sentence-transformers does.
     revision, offline: see mmpipe.models.reference.Reference.
-    device, precision: see mmpipe.runtime.device.place. backend: see mmpipe.models.transformer.Backend.
+    device, precision: see mmpipe.models.transformer.transformer_model. backend: see mmpipe.models.transformer.Backend.
     scorer: "head" (trained, comes with the model), "centrality" (needs no training), or "auto": the head where
         the model has one.
     lead_weight: weight of a prior for early sentences that is added to "centrality", and that a new head which is

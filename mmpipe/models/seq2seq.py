@@ -54,8 +54,8 @@ def Seq2Seq(
     """A thinc model from texts to generated texts, the same in any batch (sampling is not offered).
 
     name, revision, offline: see mmpipe.models.reference.Reference.
-    device, precision: see mmpipe.runtime.device.place; "auto" means fp32.
-    backend: see mmpipe.models.transformer.Backend and mmpipe.models.ct2_module.
+    device, precision: see mmpipe.models.transformer.transformer_model; "auto" means fp32.
+    backend: see mmpipe.models.transformer.Backend; CTranslate2 converts the checkpoint once and keeps it on disk.
     prefix: put before every input; None takes the checkpoint's own for summaries (T5: "summarize: ").
     max_new_tokens ... early_stopping: as in Hugging Face's GenerationConfig; None leaves the checkpoint's own.
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; with "window" each window is

@@ -42,7 +42,7 @@ def SpanExtractor(
     """A thinc model from (question, context) pairs to logits, for `mmpipe.models.answer.find_answers`.
 
     name, revision, offline: see mmpipe.models.reference.Reference.
-    device, precision: see mmpipe.runtime.device.place. backend: see mmpipe.models.transformer.Backend.
+    device, precision: see mmpipe.models.transformer.transformer_model. backend: see mmpipe.models.transformer.Backend.
     long_text, stride_tokens: see mmpipe.models.windows.read_texts.
     max_tokens: tokens in a window, the question and special ones included; None is 384, or the model's limit where
         that is less.

@@ -192,8 +192,13 @@ def transformer_model(
 ) -> Model:
     """A thinc model around a checkpoint. `forward` finds the shim with `shim_of`, its options in `attrs`.
 
-    training: see mmpipe.models.training. prepare: called with shim and module when training starts, to add to the
-        module what its class does not have.
+    device: "auto" (the first GPU, else the processor) or a torch device.
+    precision: "auto" (bf16 where the device multiplies it in hardware, else fp32), "fp32", "bf16" or "fp16"
+        (values beyond 65,504 overflow; for GPUs that multiply no bf16); "int8" goes with other backends.
+    backend: who multiplies; see Backend. is_generative: the model writes text, and "auto" stays in fp32, for one
+        rounding can change every later word.
+    training: see mmpipe.models.training.Training. prepare: called with shim and module when training starts, to add
+        to the module what its class does not have.
     """
     others = {"AutoModelForSeq2SeqLM": "ctranslate2"} if is_generative else {auto_class: "onnx"}
     known = [name for name in get_args(Backend) if name.split()[0] in ("auto", "torch", others.get(auto_class))]

@@ -36,10 +36,7 @@ class Placement:
 def place(device: str = "auto", precision: Precision = "auto", *, is_generative: bool = False) -> Placement:
     """Resolve `auto`.
 
-    device: "auto" (the first GPU, else the processor) or a torch device.
-    precision: "auto" (bf16 where the device multiplies it in hardware, else fp32), "fp32", "bf16" or "fp16"
-        (values beyond 65,504 overflow; for GPUs without bf16); "int8" goes with other backends.
-    is_generative: the model writes text. One rounding can change every later word, so `auto` stays in fp32.
+    device, precision, is_generative: as mmpipe.models.transformer.transformer_model has them.
     Raises ModelError for a device that this machine lacks, and for an unknown precision.
     """
     where = _device(device)

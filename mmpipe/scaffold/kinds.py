@@ -15,11 +15,14 @@ class Kind:
 
     name: what `--kind` takes, and the folder of its templates. summary: what its template does.
     noun: how the description of a project names it.
+    suffix: what the name of its thing ends with where a plugin provides several, so that a metric and a pipeline are
+        not called alike; "" where it goes by the plugin's name in any case.
     """
 
     name: str
     noun: str
     summary: str
+    suffix: str = ""
 
     @property
     def registered(self) -> str:
@@ -30,12 +33,16 @@ class Kind:
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("component", "a component", "a step of a pipeline: counts and marks the terms of a list"),
-        Kind("reader", "a reader", "a format to read: mail, one message (.eml) or many (.mbox)"),
-        Kind("writer", "a writer", "a format to write: a Markdown table (.md)"),
-        Kind("metric", "a metric", "a measure for `mmpipe evaluate`: the error of numbers"),
+        Kind(
+            "component",
+            "a component",
+            "a step of a pipeline: marks the terms of a list; with a model: around that",
+        ),
+        Kind("reader", "a reader", "a format to read: mail, one message (.eml) or many (.mbox)", "mail"),
+        Kind("writer", "a writer", "a format to write: a Markdown table (.md)", "table"),
+        Kind("metric", "a metric", "a measure for `mmpipe evaluate`: the error of numbers", "error"),
         Kind("pipeline", "a named pipeline", "a pipeline that is loaded by its name"),
-        Kind("command", "a command", "a command of mmpipe: which keys the records of files have"),
+        Kind("command", "a command", "a command of mmpipe: which keys the records of files have", "keys"),
         Kind("model", "a model", "a small model with its card, and the script that trains it"),
     )
 }

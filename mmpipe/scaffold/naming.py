@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -47,9 +47,11 @@ class Names:
         is_free = field.isidentifier() and not keyword.iskeyword(field) and field not in _TAKEN_FIELDS
         return field if is_free else self.package
 
-    def provided(self, kind: Kind) -> str:
-        """The name that what it provides of a kind is registered under."""
-        return {"component": self.package, "model": f"mmpipe/{self.short}"}.get(kind.name, self.short)
+    def provided(self, kind: Kind, kinds: Collection[Kind]) -> str:
+        """The name that what it provides of a kind is registered under. kinds: all that it provides, this one too."""
+        has_suffix = len(kinds) > 1 and kind.suffix
+        own = f"{self.short}-{kind.suffix}" if has_suffix else self.short
+        return {"component": self.package, "model": f"mmpipe/{self.short}"}.get(kind.name, own)
 
 
 def make_names(name: str) -> Names:
@@ -68,7 +70,7 @@ def make_names(name: str) -> Names:
     return Names(short)
 
 
-def check_free(names: Names, kinds: Iterable[Kind] = ()) -> None:
+def check_free(names: Names, kinds: Collection[Kind] = ()) -> None:
     """Raises MmpipeError where something that is installed has one of the names already.
 
     kinds: what the plugin will provide; what others provide of these is looked at, too.
@@ -91,7 +93,7 @@ def check_free(names: Names, kinds: Iterable[Kind] = ()) -> None:
         )
     plugins = get_plugins()
     for kind in kinds:
-        name = names.provided(kind)
+        name = names.provided(kind, kinds)
         if name in plugins.names(kind.registered):
             provided = plugins.find(kind.registered, name)
             raise MmpipeError(

@@ -39,6 +39,12 @@ class Project:
             return f"{self.kinds[0].noun.capitalize()} for mmpipe"
         return f"A plugin for mmpipe: {', '.join(kind.name for kind in self.kinds)}"
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The folders of templates for what it provides: a component beside a model is one around that model."""
+        names = [kind.name for kind in self.kinds]
+        return tuple("classifier" if name == "component" and "model" in names else name for name in names)
+
     def values(self) -> dict[str, Any]:
         """What templates may name."""
         return {
@@ -47,11 +53,12 @@ class Project:
             "description": self.description,
             "distribution": self.names.distribution,
             "field": self.names.field,
-            "has": {kind.name for kind in self.kinds},
-            "kinds": [kind.name for kind in self.kinds],
+            "has": {*self.parts, *(kind.name for kind in self.kinds)},
             "licence": self.licence,
             "mmpipe_bounds": bounds(version("mmpipe")),
+            "names": {kind.name: self.names.provided(kind, self.kinds) for kind in self.kinds},
             "package": self.names.package,
+            "parts": self.parts,
             "short": self.names.short,
             "spdx": LICENCES[self.licence],
             "year": datetime.date.today().year,
@@ -95,7 +102,7 @@ def render(project: Project) -> Iterator[tuple[str, bytes]]:
     # The strings of JSON are strings of TOML and of Python.
     environment.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
     values, found = project.values(), {}
-    for part in ("project", *(kind.name for kind in project.kinds)):
+    for part in ("project", *project.parts):
         for file in sorted(path for path in (TEMPLATES / part).rglob("*") if path.is_file()):
             name = _place(file.relative_to(TEMPLATES / part).as_posix(), project.names)
             if file.suffix == _SUFFIX:

@@ -1,5 +1,12 @@
 """What a plugin author's tests import: contracts to prove, tiny real checkpoints, fake models, awkward records.
 
+- Contracts: `check_component`, `check_reader` and `check_writer` prove them and return a ContractReport, or raise
+  ContractError, which lists each ContractFault. COMPONENT_CHECKS, READER_CHECKS and WRITER_CHECKS name what they try.
+- Models: `tiny_checkpoint` saves real ones with random weights, of the families in CLASSIFIERS, EXTRACTORS, SEQ2SEQ and
+  VISION; `fake_classifier` and `fake_embedder` need neither weights nor torch.
+- Records: ORDINARY_RECORDS, AWKWARD_RECORDS, AWKWARD_TEXTS, `huge_record`.
+- Plugins: `write_plugin` writes one to a folder, `installed` installs what lies there, `frail_plugin` fails on demand.
+
 Importing it imports neither spaCy nor torch nor pytest; what needs them does when it is used.
 """
 
@@ -57,6 +64,11 @@ _LAZY = {
     "fake_classifier": "fakes",
     "fake_embedder": "fakes",
 }
+
+
+def __dir__() -> list[str]:
+    """What is imported later, too, so that `help` shows it."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

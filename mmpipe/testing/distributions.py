@@ -24,7 +24,7 @@ def write_plugin(
 ) -> None:
     """Write a distribution `mmpipe-<name>` with the module `<name>_plugin` behind its entry point.
 
-    With the folder on `sys.path`, `mmpipe.plugins.discover()` finds it as if it were installed.
+    With the folder on `sys.path`, mmpipe finds it as if it were installed.
 
     code: the module, where the hooks are. files: further files by name.
 

@@ -16,10 +16,11 @@ _ALL = "its `__all__`"
 
 @dataclass(frozen=True)
 class Row:
-    """A public module, and its public names."""
+    """A public module, and its public names. imports_torch: whether the page says that importing it does."""
 
     module: str
     names: tuple[str, ...]
+    imports_torch: bool
 
 
 def _rows(section: str) -> list[list[str]]:
@@ -42,7 +43,7 @@ def public() -> tuple[Row, ...]:
         missing = [name for name in names if find(f"{path}.{name}") is None]
         if missing or not names:
             raise ValueError(f"{PAGE.name}: {path} has no {', '.join(missing) or 'names'}: mend its row")
-        found.append(Row(path, tuple(str(name) for name in names)))
+        found.append(Row(path, tuple(str(name) for name in names), cells[3:] == ["torch"]))
     return tuple(found)
 
 

@@ -39,7 +39,14 @@ def hooks() -> list[griffe.Function]:
 
 def signature(function: griffe.Function, *, is_method: bool = False) -> str:
     """`(name: kind = default, *, other: kind) -> kind`, as the source spells it; without self and cls."""
-    told, is_keyword = [], False
+    returns = f" -> {function.returns}" if function.returns is not None else ""
+    return f"({', '.join(parameters(function, is_method=is_method))}){returns}"
+
+
+def parameters(function: griffe.Function, *, is_method: bool = False) -> list[str]:
+    """The parts of a signature, a parameter each, a lone star among them."""
+    told: list[str] = []
+    is_keyword = False
     for parameter in list(function.parameters)[int(is_method) :]:
         kind = parameter.kind.value
         if kind == "keyword-only" and not is_keyword:
@@ -48,7 +55,7 @@ def signature(function: griffe.Function, *, is_method: bool = False) -> str:
         annotation = f": {parameter.annotation}" if parameter.annotation is not None else ""
         has_default = parameter.default is not None and not kind.startswith("variadic")
         told.append(f"{_MARKS.get(kind, '')}{parameter.name}{annotation}" + (f" = {parameter.default}" * has_default))
-    return f"({', '.join(told)})" + (f" -> {function.returns}" if function.returns is not None else "")
+    return told
 
 
 def _hook(hook: griffe.Function) -> str:

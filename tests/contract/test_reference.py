@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,21 @@ def test_the_page_is_what_the_code_says(name: str) -> None:
     assert not told, f"run `python scripts/reference.py`:\n{told}"
 
 
+def test_no_page_is_left_over() -> None:
+    there = {file.relative_to(FOLDER).with_suffix("").as_posix() for file in FOLDER.rglob("*.md")}
+    assert there == {"index", *PAGES}
+
+
+def test_every_public_name_is_on_a_page_of_python_with_its_signature() -> None:
+    from contract.public import public
+
+    text = "\n".join(page() for name, page in PAGES.items() if name.startswith("python/"))
+    for row in public():
+        section = text.partition(f"\n## {row.module}\n")[2].partition("\n## ")[0]
+        assert [name for name in row.names if not re.search(rf"### {name}\n|`{name}`", section)] == []
+    assert "def check_component(\n    factory: str,\n" in text
+
+
 def test_a_page_that_lacks_or_invents_a_row_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import reference
 
@@ -56,7 +72,7 @@ def test_every_component_and_architecture_has_its_settings() -> None:
         for name in dist.entry_points.get("spacy_factories", {}):
             assert f"\n## {name}\n" in text
     for name, path in architectures():
-        page = PAGES["architectures"].page().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        page = PAGES["architectures"]().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
         for setting in settings_of(find(path)):
             assert f"| `{setting.name}` |" in page
 

@@ -15,7 +15,7 @@ from documentation.page import listings  # noqa: E402
 from documentation.reader import ListingError, Reader  # noqa: E402
 
 # The pages of docs/reference are made from the code; tests/contract runs what they hold.
-MADE = (ROOT / "docs" / "reference").glob("*.md")
+MADE = (ROOT / "docs" / "reference").rglob("*.md")
 PAGES = sorted({*ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")} - set(MADE))
 ALL = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 

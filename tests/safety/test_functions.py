@@ -84,7 +84,7 @@ def test_training_refuses_to_import_a_package_by_name(canary: Path) -> None:
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("name", ["canary_package", "canary-package", "pip", "../secret", "/etc"])
+@pytest.mark.parametrize("name", ["canary_package", "canary-package", "pip", "../secret", "/etc", "a" * 5000, "a\0b"])
 def test_source_imports_no_package(name: str, tried: Callable, canary: Path) -> None:
     found = tried({"nlp": {"lang": "en", "pipeline": ["s"]}, "components": {"s": {"source": name}}})
     assert found.error is not None

@@ -1,4 +1,4 @@
-"""A project of each kind, and one of all kinds, as `mmpipe plugins new` writes them."""
+"""A project of each kind, of kinds that change one another, and of all, as `mmpipe plugins new` writes them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ GIVEN = {
     "pipeline": "Reviews_2024",
     "command": "x",
     "model": "Utterance-Kind",
+    "component+pipeline": "acme.list",
+    "component+model": "acme-tone-of-2",
     "all": "class",
 }
-"""A name for each kind: with dashes, dots, digits and capitals, of one letter, a keyword."""
+"""Kinds -> a name: with dashes, dots, digits and capitals, of one letter, a keyword."""
 AUTHOR = Author('Ada "the \\ first" Łovelace', "ada@example.org")
 
 
 @pytest.fixture(scope="session")
 def make_project() -> Callable[..., Project]:
-    """`make_project(kind, name, licence)`; kind: one of KINDS, or "all"."""
+    """`make_project(kind, name, licence)`; kind: some of KINDS with "+" between, or "all"."""
 
     def make(kind: str, name: str, licence: str = "Apache-2.0") -> Project:
-        return Project(make_names(name), find_kinds(KINDS if kind == "all" else [kind]), AUTHOR, licence)
+        return Project(make_names(name), find_kinds(KINDS if kind == "all" else kind.split("+")), AUTHOR, licence)
 
     return make
 
@@ -40,7 +42,7 @@ def make_project() -> Callable[..., Project]:
 def projects(
     make_project: Callable[..., Project], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[Project, Path]]:
-    """Kind, or "all" -> the project and its folder."""
+    """Kinds, as GIVEN names them -> the project and its folder."""
     root = tmp_path_factory.mktemp("projects")
     made = {kind: (make_project(kind, name), root / kind) for kind, name in GIVEN.items()}
     for project, folder in made.values():

@@ -91,7 +91,9 @@ def test_each_is_listed_as_loaded_with_what_it_provides(projects: Made, environm
     for project, _ in projects.values():
         plugin = listed[project.names.distribution]
         assert (plugin["status"], plugin["error"], plugin["version"]) == ("loaded", None, "0.1.0")
-        assert plugin["provides"] == {kind.registered: [project.names.provided(kind)] for kind in project.kinds}
+        assert plugin["provides"] == {
+            kind.registered: [project.names.provided(kind, project.kinds)] for kind in project.kinds
+        }
 
 
 def test_each_passes_its_own_tests(projects: Made, environment: Environment) -> None:
@@ -107,7 +109,7 @@ def test_what_each_readme_prints(projects: Made, environment: Environment) -> No
         for listing in re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text("utf-8"), re.DOTALL):
             program.append(listing)
             wanted += re.findall(r"print\(.*\)  # (.*)", listing)
-    assert len(program) == 6 and len(wanted) == 8
+    assert len(program) == 8 and len(wanted) == 10
     assert environment.run("-W", "ignore", "-c", "\n".join(program)).splitlines() == wanted
 
 
@@ -125,7 +127,7 @@ def test_the_metadata_is_valid(projects: Made, environment: Environment) -> None
         assert {"mmpipe"} <= {requirement.name for requirement in metadata.requires_dist or ()}
         assert BytesParser().parsebytes(told)["Description-Content-Type"] == "text/markdown"
         assert {f"{project.names.package}/py.typed", f"{info}/licenses/LICENSE"} <= names
-        assert "[mmpipe]" in points and ("[spacy_factories]" in points) == (kind in ("component", "all"))
+        assert "[mmpipe]" in points and ("[spacy_factories]" in points) == ("component" in project.values()["has"])
         assert not any(name.startswith(("tests/", "recipes/")) for name in names)
 
 

@@ -86,5 +86,14 @@ def test_a_name_that_is_taken_is_refused(name: str, kind: str, told: str) -> Non
         check_free(make_names(name), find_kinds([kind]))
 
 
+def test_of_several_things_each_has_a_name_of_its_own() -> None:
+    names, kinds = make_names("acme"), find_kinds(KINDS)
+    found = {kind.name: names.provided(kind, kinds) for kind in kinds}
+    assert len(set(found.values())) == len(kinds)
+    assert found["reader"] == "acme-mail" and found["pipeline"] == "acme" and found["component"] == "mmpipe_acme"
+    assert {names.provided(kind, [kind]) for kind in kinds} == {"acme", "mmpipe_acme", "mmpipe/acme"}
+    assert names.provided(*find_kinds(["reader"]), find_kinds(["reader", "component"])) == "acme-mail"
+
+
 def test_a_name_is_taken_only_among_its_kind() -> None:
     check_free(make_names("csv"), find_kinds(set(KINDS) - {"reader", "writer"}))

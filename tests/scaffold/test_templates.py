@@ -43,12 +43,23 @@ def test_no_placeholder_is_left(projects: Made) -> None:
 
 
 def test_a_project_has_what_a_distribution_needs(projects: Made) -> None:
-    for kind, (project, folder) in projects.items():
+    for project, folder in projects.values():
         found, package = set(texts(folder)), project.names.package
         assert {"README.md", "LICENSE", "pyproject.toml", ".gitignore", ".github/workflows/ci.yml"} <= found
         assert {f"src/{package}/__init__.py", f"src/{package}/py.typed", "tests/test_plugin.py"} <= found
-        if kind != "all":
-            assert f"tests/test_{kind}.py" in found and sum(name.startswith("tests/") for name in found) == 2
+        own = {f"tests/test_{kind.name}.py" for kind in project.kinds}
+        assert {name for name in found if name.startswith("tests/")} == {"tests/test_plugin.py", *own}
+
+
+def test_a_component_beside_a_model_is_around_that_model(make_project: Make) -> None:
+    files = {
+        name: text.decode() for name, text in render(make_project("component+model", "acme")) if "models" not in name
+    }
+    assert '"name": "mmpipe/acme"' in files["src/mmpipe_acme/component.py"]
+    assert "class UtteranceKind(TextClassifierPipe)" in files["src/mmpipe_acme/pipe.py"]
+    assert not [name for name, text in files.items() if "sentiment" in text or "PhraseMatcher" in text]
+    alone = {name: text.decode() for name, text in render(make_project("component", "acme"))}
+    assert "PhraseMatcher" in alone["src/mmpipe_acme/component.py"] and "src/mmpipe_acme/pipe.py" not in alone
 
 
 @pytest.mark.parametrize("licence", LICENCES)

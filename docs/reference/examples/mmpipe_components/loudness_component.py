@@ -1,8 +1,9 @@
 from spacy.language import Language
 from spacy.tokens import Doc
 
-if not Doc.has_extension("loudness"):
-    Doc.set_extension("loudness", default=None)
+from mmpipe.document import set_extension
+
+set_extension("loudness")
 
 
 @Language.factory("acme_loudness", assigns=["doc._.loudness"], default_config={"mark_weight": 0.5})

@@ -43,7 +43,7 @@ def Embeddings(
     `scale * (cosine - midpoint)`, of the cosine between its vector and the text's.
 
     name, revision, offline: an encoder (see mmpipe.models.reference.Reference).
-    device, precision: see mmpipe.runtime.device.place. backend: see mmpipe.models.transformer.Backend.
+    device, precision: see mmpipe.models.transformer.transformer_model. backend: see mmpipe.models.transformer.Backend.
     pooling: see mmpipe.models.embedding.Pooling. prefix: begins all that is read, as some encoders want it
         ("query: " for E5).
     scale: above 0; what encoders of this kind were trained with (20 in sentence-transformers).

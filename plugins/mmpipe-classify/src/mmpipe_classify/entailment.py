@@ -46,7 +46,7 @@ def Entailment(
 
     name, revision, offline: an AutoModelForSequenceClassification checkpoint of natural language inference, one of
         whose labels begins with "entail" (see mmpipe.models.reference.Reference).
-    device, precision: see mmpipe.runtime.device.place. backend: see mmpipe.models.transformer.Backend.
+    device, precision: see mmpipe.models.transformer.transformer_model. backend: see mmpipe.models.transformer.Backend.
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; a window holds the hypothesis, too.
         The logits of a text's windows are averaged, each weighted with the tokens that it was the first to read.
     batch_tokens: padded tokens in a forward pass, which takes pairs of any texts and labels.

@@ -1,4 +1,4 @@
-"""A griffe extension: the docstrings of this project as Markdown.
+"""The docstrings of this project as Markdown.
 
 They name parameters in lines of their own, or within a sentence's distance of one another (`name: what it is`), which
 Markdown would run together. Each becomes an item of a list, and what is raised a paragraph of its own.
@@ -18,19 +18,9 @@ _NAMED = re.compile(rf"(?:^|(?<={_LINE})|(?<=[.;] ))(\w+(?:, \w+)*): (?=\S)")
 _RAISES = re.compile(rf"(?:(?<={_LINE})|(?<=\. ))(?=Raises )")
 
 
-class Docstrings(griffe.Extension):
-    """Rewrites the docstrings of a package once all of it is known."""
-
-    def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
-        _rewrite(pkg)
-
-
-def _rewrite(obj: Any) -> None:
-    if obj.docstring is not None:
-        obj.docstring.value = as_markdown(obj.docstring.value, _names(obj))
-    for member in list(obj.members.values()):
-        if not member.is_alias:
-            _rewrite(member)
+def told(obj: griffe.Object) -> str:
+    """The docstring of an object as Markdown; "" where it has none."""
+    return as_markdown(obj.docstring.value, _names(obj)) if obj.docstring is not None else ""
 
 
 def _names(obj: Any) -> set[str]:
