@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmpipe.errors import Fault
+from mmpipe.document import check_field
+from mmpipe.errors import ConfigError, Fault
 from mmpipe.names import nearest
 
 
@@ -27,23 +28,37 @@ class Stage:
     is_known: bool = True
 
     @property
+    def named(self) -> dict[str, Any]:
+        """The settings that name fields of its own, with their values: `field`, and any other whose name ends so and
+        whose default is a field that it assigns."""
+        found = {}
+        for setting, value in dict(self.settings).items():
+            is_assigned = setting.endswith("_field") and f"doc._.{dict(self.defaults).get(setting)}" in self.assigns
+            if value is not None and (setting == "field" or is_assigned):
+                found[setting] = value
+        return found
+
+    @property
+    def _movers(self) -> dict[str, str]:
+        """What it assigns by default, and the setting that moves it elsewhere."""
+        return {f"doc._.{dict(self.defaults).get(setting)}": setting for setting in self.named}
+
+    @property
     def fields(self) -> list[str]:
         """What it assigns with its settings: `doc._.<default field>` follows `field`, and one that has the setting
         `per_sentence` writes spans where that is true."""
-        settings, defaults = dict(self.settings), dict(self.defaults)
-        default = f"doc._.{defaults.get('field')}"
-        left_out = {"doc.spans"} if settings.get("per_sentence") is False else set()
+        left_out = {"doc.spans"} if dict(self.settings).get("per_sentence") is False else set()
+        named, movers = self.named, self._movers
         return [
-            f"doc._.{settings['field']}" if name == default and "field" in settings else name
-            for name in self.assigns
-            if name not in left_out
+            f"doc._.{named[movers[name]]}" if name in movers else name for name in self.assigns if name not in left_out
         ]
 
     @property
     def claims(self) -> list[tuple[str, str]]:
         """What no other component may write, each with the setting that moves it elsewhere."""
         settings = dict(self.settings)
-        claims = [(name, "field") for name in self.fields if name.startswith("doc._.")]
+        setting_of = {f"doc._.{value}": setting for setting, value in self.named.items()}
+        claims = [(name, setting_of.get(name, "field")) for name in self.fields if name.startswith("doc._.")]
         if "cats_prefix" in settings and "doc.cats" in self.assigns:
             claims.append((f"doc.cats[{settings['cats_prefix']!r} ...]", "cats_prefix"))
         if settings.get("spans_key") and "doc.spans" in self.fields:
@@ -64,6 +79,7 @@ def flow_faults(stages: Sequence[Stage]) -> Iterator[Fault]:
                     f"move {later[0]!r} before it" if later else nearest(need, assigned, listing="assigned before it")
                 )
                 yield Fault(f"components.{stage.name}", f"requires {need}, which no earlier component assigns", hint)
+        yield from _name_faults(stage)
         for claim, setting in stage.claims:
             if claim in owners:
                 yield Fault(
@@ -74,3 +90,17 @@ def flow_faults(stages: Sequence[Stage]) -> Iterator[Fault]:
             owners.setdefault(claim, stage.name)
         assigned.update(stage.fields)
         is_complete = is_complete and stage.is_known
+
+
+def _name_faults(stage: Stage) -> Iterator[Fault]:
+    """Fields that no component can write to, whatever registers them."""
+    named = {f"components.{stage.name}.{setting}": value for setting, value in stage.named.items()}
+    fixed = [name.removeprefix("doc._.") for name in stage.fields if name.startswith("doc._.")]
+    for where, field in (
+        *named.items(),
+        *((f"components.{stage.name}", one) for one in fixed if one not in named.values()),
+    ):
+        try:
+            check_field(str(field))  # Of what is no string, the factory's own annotation says so.
+        except ConfigError as error:
+            yield Fault(where, error.what, error.next_step or "")

@@ -34,10 +34,14 @@ def faults_of(kind: str, **options: Any) -> ContractError:
 def test_a_correct_component_passes_every_check() -> None:
     report = check_component("kit_Tone", {"scale": 2.0})
     assert isinstance(report, ContractReport) and not report.faults
-    assert set(report.passed) == {*COMPONENT_CHECKS} - {"registration", "spacy-entry-point"}
+    assert set(report.passed) == {*COMPONENT_CHECKS} - {"registration", "spacy-entry-point", "reserved-field"}
     # What cannot be checked is said.
-    assert set(report.skipped) == {"registration", "spacy-entry-point"}
+    assert set(report.skipped) == {"registration", "spacy-entry-point", "reserved-field"}
     assert "no installed" in report.skipped["registration"] and "not checked, no installed" in str(report)
+
+
+def test_a_component_that_refuses_fields_of_the_record_keeps_the_contract() -> None:
+    assert "reserved-field" in check_component("kit_Guarded", only=["reserved-field"]).passed
 
 
 @pytest.mark.parametrize(
@@ -60,6 +64,7 @@ def test_a_correct_component_passes_every_check() -> None:
         ("ChangesText", "inputs-untouched", {"declarations"}, ["doc.text was 'The soup"]),
         ("NeedsWords", "odd-inputs", set(), ["IndexError", "nlp('')"]),
         ("Moody", "determinism", {"batches", "order", "error-isolation", "pipeline-bytes", "to-disk"}, ["second time"]),
+        ("Anywhere", "reserved-field", set(), ["with field = 'record', doc._.record", "with field = 'media'"]),
         ("Greedy", "lazy-stream", set(), ["all 100 documents were read"]),
     ],
 )
