@@ -21,6 +21,7 @@ from spacy.util import load_model_from_config, registry
 from mmpipe.component import TransformerPipe
 from mmpipe.config import Pipeline, read_pipeline
 from mmpipe.config.pipeline import Source
+from mmpipe.config.results import types_of
 from mmpipe.document import check_field, set_extension
 from mmpipe.errors import ConfigError, MmpipeError
 from mmpipe.plugins import PluginRegistry, get_plugins
@@ -98,8 +99,12 @@ def build(pipeline: Pipeline, *, device: str | None = None) -> Language:
 
 
 def check_components(nlp: Language) -> None:
-    """Raises ConfigError for a component whose attribute `field` names no field that results can stand in."""
+    """Raises ConfigError for a component whose attribute `field` names no field that results can stand in.
+
+    Raises PluginError for one whose `result_type` is no type of a column.
+    """
     for name, pipe in nlp.components:
+        types_of(nlp, name)
         try:
             if isinstance(getattr(pipe, "field", None), str):
                 check_field(pipe.field)

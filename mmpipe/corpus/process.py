@@ -110,10 +110,8 @@ class Processor:
     def _doc(self, item: Item, root: Path) -> Doc:
         if item.error is not None:
             raise item.error
-        record = item.record or {}
-        record = record if record.get("id") is not None else {**record, "id": item.origin}
         try:
-            return make_doc(self.nlp, record, root=root, text_key=self.text_key)
+            return make_doc(self.nlp, item.identified, root=root, text_key=self.text_key)
         except RecursionError:
             raise RecordError("is nested too deeply", where=item.origin, next_step="flatten the record") from None
 

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from spacy.language import Language
@@ -225,6 +225,19 @@ class Greedy(Tone):
         yield from self.isolate(list(stream))
 
 
+class Typed(Tone):
+    field = "kit_tone"
+    result_type: ClassVar[Any] = {"score": "float"}
+
+
+class WronglyTyped(Typed):
+    result_type: ClassVar[Any] = {"score": "string"}
+
+
+class Untyped(Typed):
+    result_type: ClassVar[Any] = {"score": "number"}
+
+
 ASSIGNS = {"NeverWritten": ["doc._.kit_tone", "doc.spans"]}
 KINDS = (
     Tone,
@@ -248,6 +261,9 @@ KINDS = (
     Short,
     Moody,
     Greedy,
+    Typed,
+    WronglyTyped,
+    Untyped,
 )
 
 

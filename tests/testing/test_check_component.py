@@ -21,6 +21,9 @@ _spec.loader.exec_module(faulty)
 # They start processes, and have tests of their own below.
 SLOW = ("registration", "processes")
 
+# Of a component that is not installed, and has no settings of that kind.
+NOT_CHECKED = {"registration", "spacy-entry-point", "reserved-field", "result-type"}
+
 
 def faults_of(kind: str, **options: Any) -> ContractError:
     with pytest.raises(ContractError) as caught:
@@ -34,10 +37,17 @@ def faults_of(kind: str, **options: Any) -> ContractError:
 def test_a_correct_component_passes_every_check() -> None:
     report = check_component("kit_Tone", {"scale": 2.0})
     assert isinstance(report, ContractReport) and not report.faults
-    assert set(report.passed) == {*COMPONENT_CHECKS} - {"registration", "spacy-entry-point", "reserved-field"}
+    assert set(report.passed) == {*COMPONENT_CHECKS} - NOT_CHECKED
     # What cannot be checked is said.
-    assert set(report.skipped) == {"registration", "spacy-entry-point", "reserved-field"}
+    assert set(report.skipped) == NOT_CHECKED
     assert "no installed" in report.skipped["registration"] and "not checked, no installed" in str(report)
+
+
+def test_a_result_type_that_is_none_is_a_fault_and_says_which_there_are() -> None:
+    error = faults_of("Untyped")
+    assert error.report.failed == ("builds",) and "result_type.score: 'number' is no type of a column" in str(error)
+    assert "string, int, float, bool, json" in str(error)
+    assert "result-type" in check_component("kit_Typed", only=["result-type"]).passed
 
 
 def test_a_component_that_refuses_fields_of_the_record_keeps_the_contract() -> None:
@@ -65,6 +75,7 @@ def test_a_component_that_refuses_fields_of_the_record_keeps_the_contract() -> N
         ("NeedsWords", "odd-inputs", set(), ["IndexError", "nlp('')"]),
         ("Moody", "determinism", {"batches", "order", "error-isolation", "pipeline-bytes", "to-disk"}, ["second time"]),
         ("Anywhere", "reserved-field", set(), ["with field = 'record', doc._.record", "with field = 'media'"]),
+        ("WronglyTyped", "result-type", set(), ["doc._.kit_tone is {'score': ", 'is no {"score": "string"}']),
         ("Greedy", "lazy-stream", set(), ["all 100 documents were read"]),
     ],
 )
