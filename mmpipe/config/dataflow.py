@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spacy.language import Language
+from spacy.util import registry
+
 from mmpipe.document import check_field
 from mmpipe.errors import ConfigError, Fault
 from mmpipe.names import nearest
@@ -68,17 +71,12 @@ class Stage:
 
 def flow_faults(stages: Sequence[Stage]) -> Iterator[Fault]:
     """Faults of the order and the fields of a pipeline, in pipeline order."""
-    assigned: set[str] = set()
     owners: dict[str, str] = {}
-    is_complete = True
+    needs = list(unmet(stages))
     for stage in stages:
-        for need in stage.requires:
-            if is_complete and need not in assigned:
-                later = [other.name for other in stages if need in other.fields]
-                hint = (
-                    f"move {later[0]!r} before it" if later else nearest(need, assigned, listing="assigned before it")
-                )
-                yield Fault(f"components.{stage.name}", f"requires {need}, which no earlier component assigns", hint)
+        for need in (need for name, need in needs if name == stage.name):
+            said = f"requires {need}, which no earlier component assigns"
+            yield Fault(f"components.{stage.name}", said, _where_from(need, stage, stages))
         yield from _name_faults(stage)
         for claim, setting in stage.claims:
             if claim in owners:
@@ -88,8 +86,39 @@ def flow_faults(stages: Sequence[Stage]) -> Iterator[Fault]:
                     f"give one of them another {setting}",
                 )
             owners.setdefault(claim, stage.name)
+
+
+def unmet(stages: Sequence[Stage]) -> Iterator[tuple[str, str]]:
+    """The name of a component and what it requires, where no earlier one assigns it. Behind a component of which
+    nothing is known, nothing is."""
+    assigned: set[str] = set()
+    for stage in stages:
+        yield from ((stage.name, need) for need in stage.requires if need not in assigned)
         assigned.update(stage.fields)
-        is_complete = is_complete and stage.is_known
+        if not stage.is_known:
+            return
+
+
+def providers_of(need: str) -> list[str]:
+    """The registered factories that assign it, those first that need and assign least."""
+    names = [name for name in registry.factories.get_all() if "." not in name and Language.has_factory(name)]
+    metas = [meta for name in names if need in (meta := Language.get_factory_meta(name)).assigns]
+    return [
+        meta.factory for meta in sorted(metas, key=lambda meta: (len(meta.requires), len(meta.assigns), meta.factory))
+    ]
+
+
+def _where_from(need: str, stage: Stage, stages: Sequence[Stage]) -> str:
+    """The next step for a component that lacks what it requires."""
+    later = [other.name for other in stages if need in other.fields]
+    if later:
+        return f"move {later[0]!r} before it"
+    first, *others = providers_of(need) or [None]
+    if first is None:
+        earlier = stages[: list(stages).index(stage)]
+        known = {name for one in earlier for name in one.fields}
+        return nearest(need, known, listing="no component that is installed assigns it; assigned before it")
+    return f"put {first!r} before it" + (f"; {', '.join(others[:4])} would do, too" if others else "")
 
 
 def _name_faults(stage: Stage) -> Iterator[Fault]:
