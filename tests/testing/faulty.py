@@ -225,6 +225,16 @@ class Greedy(Tone):
         yield from self.isolate(list(stream))
 
 
+class Stuck(Tone):
+    """Gives every document the first one's result."""
+
+    first: float | None = None
+
+    def write(self, doc: Doc, score: float) -> None:
+        self.first = score if self.first is None else self.first
+        super().write(doc, self.first)
+
+
 class Typed(Tone):
     field = "kit_tone"
     result_type: ClassVar[Any] = {"score": "float"}
@@ -261,6 +271,7 @@ KINDS = (
     Short,
     Moody,
     Greedy,
+    Stuck,
     Typed,
     WronglyTyped,
     Untyped,
@@ -310,3 +321,8 @@ class Guarded(Anywhere):
 @Language.factory("kit_Guarded", assigns=["doc._.kit_tone"], default_config={"field": "kit_tone"})
 def make_guarded(nlp: Language, name: str, field: str) -> Guarded:
     return Guarded(name, field)
+
+
+@Language.factory("kit_Needy", assigns=["doc._.kit_tone"], requires=["doc.sents"])
+def make_needy(nlp: Language, name: str) -> Tone:
+    return Tone(name)
