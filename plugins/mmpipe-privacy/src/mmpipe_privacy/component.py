@@ -8,6 +8,7 @@ from typing import Any
 from spacy.pipeline import Pipe
 from spacy.tokens import Doc, Span, SpanGroup
 
+from mmpipe.document import set_extension
 from mmpipe_privacy.factory import DEFAULTS
 from mmpipe_privacy.finder import NAME_KINDS, Finder
 from mmpipe_privacy.masking import Masking
@@ -50,8 +51,7 @@ class Privacy(Pipe):
         )
         self.result_types = {self.field: "json", self.masked_field: "string"}
         for field in self.result_types:
-            if not Doc.has_extension(field):
-                Doc.set_extension(field, default=None)
+            set_extension(field)
         self.redactor = ResultRedactor(self) if self.settings["private"] else None
 
     def __reduce__(self) -> tuple:
