@@ -14,6 +14,7 @@ from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.tokens.underscore import Underscore
 
 from mmpipe.errors import ConfigError, RecordError
 from mmpipe.media.policy import MediaPolicy
@@ -22,20 +23,31 @@ from mmpipe.plain import check_unicode, plain, shown
 
 RECORD, MEDIA = "record", "media"
 _OWN = frozenset({RECORD, MEDIA})
-# Methods of `doc._` itself.
-_RESERVED = _OWN | {"get", "set", "has"}
+# Stands for what a record held, where there is none any more.
+_GONE = object()
+# Every record has the last two; the others are methods of `doc._` itself.
+_RESERVED = _OWN | {"get", "set", "has", "id", "text"}
+
+
+def check_field(name: Any) -> None:
+    """Raises ConfigError for a name under which no component can write its results.
+
+    Such is what is no identifier, or begins with _, what `doc._` needs for itself, and what a result would overwrite.
+    """
+    is_name = isinstance(name, str) and name.isidentifier() and not name.startswith("_")
+    if not is_name or name in _RESERVED or hasattr(Underscore, name):
+        raise ConfigError(
+            f"the field {name!r} cannot stand in doc._",
+            next_step=f"use letters, digits and _, a letter first, and none of {', '.join(sorted(_RESERVED))}",
+        )
 
 
 def set_extension(name: str, default: Any = None) -> None:
     """Register `doc._.<name>` for a component's result, unless something has already.
 
-    Raises ConfigError for a name that is not an identifier, or that `doc._` needs for itself.
+    Raises ConfigError for a name that `check_field` refuses.
     """
-    if not name.isidentifier() or name in _RESERVED:
-        raise ConfigError(
-            f"the field {name!r} cannot stand in doc._",
-            next_step=f"use letters, digits and _, and none of {', '.join(sorted(_RESERVED))}",
-        )
+    check_field(name)
     _register(name, default)
 
 
@@ -111,6 +123,16 @@ def record_of(doc: Doc) -> dict[str, Any]:
     return dict(_stored(doc, RECORD) or {})
 
 
+def inputs_of(doc: Doc, text_key: str = "text") -> tuple[Any, ...]:
+    """What no component may change, to be compared with what it was: of the record what tells which it is, and media.
+
+    text_key: the key that holds the text.
+    """
+    record = _stored(doc, RECORD)
+    keys = ("id", text_key, "image", "images")
+    return _stored(doc, MEDIA), *(record.get(key) if isinstance(record, Mapping) else _GONE for key in keys)
+
+
 def place_of(doc: Doc) -> str:
     """How errors name the record of a Doc."""
     return _where(_stored(doc, RECORD) or {})
@@ -129,6 +151,11 @@ def to_record(doc: Doc, fields: Sequence[str] | None = None) -> dict[str, Any]:
         if type(key) is tuple and len(key) == 4 and key[0] == "._." and key[2] is None
     }
     record = values.get(RECORD)
+    if not isinstance(record, Mapping | None):
+        raise RecordError(
+            f"doc._.{RECORD} holds {shown(record)}, which is no record",
+            next_step="let the component that wrote it write to a field of its own",
+        )
     # DocBin gives lists back as tuples.
     record = plain(record, "record") if record is not None else {"text": doc.text}
     where = _where(record)

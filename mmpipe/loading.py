@@ -21,7 +21,8 @@ from spacy.util import load_model_from_config, registry
 from mmpipe.component import TransformerPipe
 from mmpipe.config import Pipeline, read_pipeline
 from mmpipe.config.pipeline import Source
-from mmpipe.document import set_extension
+from mmpipe.config.results import types_of
+from mmpipe.document import check_field, set_extension
 from mmpipe.errors import ConfigError, MmpipeError
 from mmpipe.plugins import PluginRegistry, get_plugins
 
@@ -70,6 +71,7 @@ def build(pipeline: Pipeline, *, device: str | None = None) -> Language:
             nlp = load_model_from_config(pipeline.config, auto_fill=True, validate=True)
             if pipeline.folder is not None:
                 _restore(nlp, pipeline.config["components"], pipeline.folder)
+        check_components(nlp)
     except MmpipeError as error:
         error.where = error.where or pipeline.where
         raise
@@ -94,6 +96,21 @@ def build(pipeline: Pipeline, *, device: str | None = None) -> Language:
             next_step="mend what it names; `--debug` shows the whole error",
         ) from error
     return nlp
+
+
+def check_components(nlp: Language) -> None:
+    """Raises ConfigError for a component whose attribute `field` names no field that results can stand in.
+
+    Raises PluginError for one whose `result_type` is no type of a column.
+    """
+    for name, pipe in nlp.components:
+        types_of(nlp, name)
+        try:
+            if isinstance(getattr(pipe, "field", None), str):
+                check_field(pipe.field)
+        except MmpipeError as error:
+            error.where = f"components.{name}.field"
+            raise
 
 
 def use_device(config: Config, device: str | None) -> None:

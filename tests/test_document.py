@@ -255,6 +255,13 @@ def test_a_field_never_overwrites_a_key_of_the_record() -> None:
     assert to_record(doc, fields=[]) == {"id": "a", "mood": "gold"}
 
 
+def test_a_record_that_something_was_written_over_is_no_result() -> None:
+    doc = make_doc(NLP, {"id": "a", "text": "b"})
+    doc._.record = ["a", "b"]
+    with pytest.raises(RecordError, match=r"doc\._\.record holds .*no record"):
+        to_record(doc)
+
+
 @pytest.mark.parametrize("value", [float("nan"), object(), {1: 2}, "\ud800", 2**70, b""])
 def test_what_is_not_json_is_left_out_unless_it_is_asked_for(value: Any) -> None:
     set_extension("mood")
@@ -270,7 +277,7 @@ def test_a_field_that_nobody_registered_is_spacys_error() -> None:
         to_record(make_doc(NLP, "a"), fields=["nosuch"])
 
 
-@pytest.mark.parametrize("name", ["", "two words", "1st", "record", "media", "get", "set", "has"])
+@pytest.mark.parametrize("name", ["", "two words", "1st", "record", "media", "get", "set", "has", "id", "text", "_obj"])
 def test_a_field_that_underscore_cannot_hold_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"cannot stand in doc\._"):
         set_extension(name)

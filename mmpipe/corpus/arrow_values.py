@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmpipe.corpus.column_types import Type
+from mmpipe.column_types import Type
 from mmpipe.corpus.columns import as_json
 
 Value = Callable[[Any], Any] | None

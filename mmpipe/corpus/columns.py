@@ -13,24 +13,29 @@ give the records that were written, with these exceptions:
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from mmpipe.corpus.column_types import Type, check, fits, infer, is_name, read_spelled, spell
+from mmpipe.column_types import Type, check, fits, infer, is_name, read_spelled, spell
 from mmpipe.corpus.jsonl import encode
 
 MORE = "_more"
+logger = logging.getLogger("mmpipe")
 
 
 @dataclass(frozen=True)
 class Columns:
     """pairs: (name, type) of each column, in order, without `_more`.
 
+    owners: the component that says what a column holds, for those of which one does.
     Raises ValueError for what is no name or no type, and for a name that stands twice.
     """
 
     pairs: tuple[tuple[str, Type], ...]
+    owners: Mapping[str, str] = field(default_factory=dict, compare=False)
+    _told: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name, kind in self.pairs:
@@ -39,17 +44,19 @@ class Columns:
             check(kind, name)
 
     @classmethod
-    def of(cls, records: Sequence[Mapping[str, Any]], fields: Mapping[str, Type]) -> Columns:
+    def of(
+        cls, records: Sequence[Mapping[str, Any]], fields: Mapping[str, Type], owners: Mapping[str, str] | None = None
+    ) -> Columns:
         """The columns of results: `id`, the records' other keys in the order of their first appearance, the fields.
 
         records: a sample, to infer types from: ints and floats widen, and what is mixed or only null is "json".
-        fields: what components add, and its types. Raises ValueError where one is no type.
+        fields: what components add, and its types. owners: see the class. Raises ValueError where one is no type.
         """
         seen = dict.fromkeys(key for record in records for key in record)
         names = [*(["id"] if "id" in seen else []), *(name for name in seen if name != "id")]
         passing = [name for name in names if name not in fields and is_name(name) and name != MORE]
         inferred = [(name, infer(record.get(name) for record in records)) for name in passing]
-        return cls((*inferred, *fields.items()))
+        return cls((*inferred, *fields.items()), owners or {})
 
     @property
     def names(self) -> list[str]:
@@ -57,18 +64,23 @@ class Columns:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data that keeps its meaning where the keys of objects are sorted."""
-        return {"columns": [[name, spell(kind)] for name, kind in self.pairs]}
+        owners = {"owners": dict(self.owners)} if self.owners else {}
+        return {"columns": [[name, spell(kind)] for name, kind in self.pairs], **owners}
 
     @classmethod
     def from_dict(cls, spelled: Mapping[str, Any]) -> Columns:
         """What `as_dict` gave. Raises ValueError where it is not that."""
         try:
-            return cls(tuple((name, read_spelled(kind)) for name, kind in spelled["columns"]))
+            pairs = tuple((name, read_spelled(kind)) for name, kind in spelled["columns"])
+            return cls(pairs, dict(spelled.get("owners", {})))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"these are no columns of a table: {error}") from None
 
     def split(self, result: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """A value a column, None where the result has none that fits; and the rest of the result, for `_more`."""
+        """A value a column, None where the result has none that fits; and the rest of the result, for `_more`.
+
+        Warns, once a column, of a component whose result is not what it says.
+        """
         more, values = dict(result), []
         for name, kind in self.pairs:
             value = result.get(name)
@@ -76,6 +88,12 @@ class Columns:
             values.append(value if is_fit else None)
             if is_fit:
                 more.pop(name, None)
+            elif name in self.owners and name not in self._told:
+                self._told.add(name)
+                logger.warning(
+                    "components.%s: a result is no %s, which it says the column %r holds; such results stand in %r",
+                    *(self.owners[name], json.dumps(kind), name, MORE),
+                )
         return values, more
 
 

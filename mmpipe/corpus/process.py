@@ -18,7 +18,7 @@ from spacy.tokens import Doc
 
 from mmpipe.corpus.private import Privacy
 from mmpipe.corpus.source import Item
-from mmpipe.document import make_doc, spacy_annotations, spacy_own, to_record
+from mmpipe.document import inputs_of, make_doc, spacy_annotations, spacy_own, to_record
 from mmpipe.errors import MmpipeError, RecordError
 
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
@@ -110,10 +110,8 @@ class Processor:
     def _doc(self, item: Item, root: Path) -> Doc:
         if item.error is not None:
             raise item.error
-        record = item.record or {}
-        record = record if record.get("id") is not None else {**record, "id": item.origin}
         try:
-            return make_doc(self.nlp, record, root=root, text_key=self.text_key)
+            return make_doc(self.nlp, item.identified, root=root, text_key=self.text_key)
         except RecursionError:
             raise RecordError("is nested too deeply", where=item.origin, next_step="flatten the record") from None
 
@@ -127,6 +125,7 @@ class Processor:
 
         self.nlp.set_error_handler(note)
         n_docs, alone = len(docs), docs[0]._context if len(docs) == 1 else None
+        inputs = {doc._context: inputs_of(doc, self.text_key) for doc in docs}
         for name, pipe in self.nlp.pipeline:
             began = time.perf_counter()
             try:
@@ -141,6 +140,10 @@ class Processor:
                 return outcomes
             finally:
                 self.seconds[name] += time.perf_counter() - began
+            harmed = {doc._context for doc in docs if inputs_of(doc, self.text_key) != inputs.get(doc._context)}
+            for index in harmed - {None}:
+                outcomes[index] = _failure(items[index], name, _overwritten(items[index]))
+            docs = [doc for doc in docs if doc._context not in harmed]
         for doc in docs:
             index = doc._context
             if index is None:  # Not one of ours: a component made it.
@@ -168,6 +171,14 @@ class Processor:
                 )
             result[name] = value
         return self.privacy.result(result, doc, self.text_key)
+
+
+def _overwritten(item: Item) -> RecordError:
+    return RecordError(
+        "the component wrote over the record or its media, which are to come back as they were",
+        where=item.origin,
+        next_step="components write to a field of their own in doc._; see `mmpipe.testing.check_component`",
+    )
 
 
 def _through(pipe: Any, name: str, docs: list[Doc], note: Any) -> Iterator[Any]:

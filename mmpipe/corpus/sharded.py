@@ -12,6 +12,7 @@ from typing import Any
 
 from spacy.language import Language
 
+from mmpipe.config.results import fields_of, types_of
 from mmpipe.corpus.engine import Engine, Job
 from mmpipe.corpus.formats import ending_of, writer_of
 from mmpipe.corpus.layout import Layout
@@ -209,9 +210,10 @@ class ShardedRun:
 
         items = (item for item, _, _ in placed(self.inputs))
         with self.privacy.silence(), self.privacy.errors():
-            records = (item.record for item in islice(items, _SAMPLE) if item.record is not None)
+            records = (item.identified for item in islice(items, _SAMPLE) if item.record is not None)
             sample = [{self.privacy.key(key): value for key, value in record.items()} for record in records]
-            return Columns.of(sample, _fields(self.nlp)).as_dict()
+            fields, owners = _fields(self.nlp)
+            return Columns.of(sample, fields, owners).as_dict()
 
 
 def counts_of(manifest: Manifest) -> RunCounts:
@@ -227,17 +229,12 @@ def folder_of(output: str) -> Path | None:
     return path if is_folder else None
 
 
-def _fields(nlp: Language) -> dict[str, Any]:
-    """The type of each field that components assign, as far as they say; see TransformerPipe.result_type.
-
-    A component with several fields says it in `result_types`, field -> type.
-    """
-    found: dict[str, Any] = {}
-    for name, pipe in nlp.pipeline:
-        for assigned in nlp.get_pipe_meta(name).assigns:
-            if assigned.startswith("doc._."):
-                found[assigned.removeprefix("doc._.")] = "json"
-        if getattr(pipe, "result_type", None) is not None:
-            found[pipe.field] = pipe.result_type
-        found |= getattr(pipe, "result_types", None) or {}
-    return found
+def _fields(nlp: Language) -> tuple[dict[str, Any], dict[str, str]]:
+    """The type of each field that components write, as far as they say; and which component says it."""
+    fields: dict[str, Any] = {}
+    owners: dict[str, str] = {}
+    for name in nlp.pipe_names:
+        types = types_of(nlp, name)
+        fields |= {field: "json" for field in fields_of(nlp, name)} | types
+        owners |= dict.fromkeys(types, name)
+    return fields, owners

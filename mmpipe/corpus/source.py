@@ -42,6 +42,12 @@ class Item(NamedTuple):
     n_bytes: int = 0
     offset: int | None = None
 
+    @property
+    def identified(self) -> dict[str, Any]:
+        """The record with an id: its own, or where it stood."""
+        record = self.record or {}
+        return record if record.get("id") is not None else {**record, "id": self.origin}
+
 
 @dataclass(frozen=True)
 class Source:

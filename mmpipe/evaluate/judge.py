@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from spacy.language import Language
 
-from mmpipe.component import TransformerPipe
+from mmpipe.config.results import fields_of
 from mmpipe.corpus.process import Failure, Processor
 from mmpipe.errors import ConfigError, MmpipeError, RecordError
 from mmpipe.evaluate.gold import Gold, Placed, read_gold
@@ -163,9 +163,7 @@ def _verdict(judgements: list[Judgement], items: Sequence[Placed]) -> Verdict:
 
 def _fields(nlp: Language) -> set[str]:
     """The keys of a result that the pipeline's components write."""
-    assigned = {key for name in nlp.pipe_names for key in nlp.get_pipe_meta(name).assigns}
-    own = {pipe.field for _, pipe in nlp.pipeline if isinstance(pipe, TransformerPipe)}
-    return {key.removeprefix("doc._.") for key in assigned if key.startswith("doc._.")} | own | {"ents", "cats"}
+    return {field for name in nlp.pipe_names for field in fields_of(nlp, name)} | {"ents", "cats"}
 
 
 def _without(item: Any, hidden: set[str]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from spacy.language import Language
 
-from mmpipe.component import TransformerPipe
+from mmpipe.config.results import fields_of, main_field
 from mmpipe.errors import ConfigError, PluginError
 from mmpipe.metrics.base import Metric
 from mmpipe.names import nearest
@@ -64,26 +64,40 @@ def tasks_of_pipeline(nlp: Language, plugins: PluginRegistry, wishes: Wishes) ->
     """
     found, names = [], []
     for name, pipe in nlp.pipeline:
-        assigned = [key[6:] for key in nlp.get_pipe_meta(name).assigns if key.startswith("doc._.")]
-        if isinstance(pipe, TransformerPipe):
-            kind = wishes.metrics.get(name, wishes.metrics.get(pipe.field, pipe.metric))
-            fields = [pipe.field]
-        else:
-            fields = [field for field in assigned if field in wishes.metrics or name in wishes.metrics]
-            kind = wishes.metrics.get(name)
-        for field in fields:
-            chosen = wishes.metrics.get(field, kind)
-            if chosen is not None:
-                labels = tuple(getattr(pipe, "labels", None) or ())
-                task = _task(name, field, chosen, labels, plugins, wishes)
-                found.append(replace(task, name=field) if len(fields) > 1 else task)
-                names += [name, field]
+        kinds = _metrics_of(nlp, name, wishes)
+        for field, kind in kinds.items():
+            labels = tuple(getattr(pipe, "labels", None) or ())
+            try:
+                task = _task(name, field, kind, labels, plugins, wishes)
+            except PluginError as error:
+                error.where = error.where or f"components.{name}"
+                raise
+            found.append(replace(task, name=field) if len(kinds) > 1 else task)
+            names += [name, field]
     if not found:
         raise ConfigError(
             f"no component of the pipeline says how it is judged: {', '.join(nlp.pipe_names)}",
             next_step=f"name a field and its metric: --metric FIELD=METRIC; metrics: {_listed(plugins)}",
         )
     wishes.check(names)
+    return found
+
+
+def _metrics_of(nlp: Language, name: str, wishes: Wishes) -> dict[str, str]:
+    """Field -> metric, for the fields of a component that are to be judged.
+
+    The metric is what the user named for the field, or for the component, else what the component's own attribute
+    `metric` says of its main field.
+    """
+    own, main = getattr(nlp.get_pipe(name), "metric", None), main_field(nlp, name)
+    found = {}
+    for field in fields_of(nlp, name):
+        is_main = field == main
+        kind = wishes.metrics.get(field, wishes.metrics.get(name) if is_main or main is None else None)
+        if kind is None and is_main and isinstance(own, str):
+            kind = own
+        if kind is not None:
+            found[field] = kind
     return found
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmpipe.config import read_pipeline
+from mmpipe.config.dataflow import providers_of, unmet
+from mmpipe.errors import MmpipeError
+from mmpipe.plugins import get_plugins
 from mmpipe.testing.checks import invariance, isolation, processes, results, serialisation
 from mmpipe.testing.checks.settings import CHECKS as SETTINGS
 from mmpipe.testing.checks.subject import Subject, told
@@ -57,6 +62,7 @@ def check_component(
     only, skip: names of checks (COMPONENT_CHECKS); what is left out stands in the report.
     Raises ContractError, an AssertionError, that lists every fault; ValueError for a name that no check has.
     """
+    __tracebackhide__ = True
     given = ORDINARY_RECORDS if records is None else records
     named = [{"text": one} if isinstance(one, str) else one for one in given]
     earlier = before if isinstance(before, Mapping) else {one: {"factory": one} for one in before}
@@ -79,10 +85,27 @@ def check_component(
     try:
         _ = subject.nlp
     except Exception as error:
-        step = "mend the settings or the factory; all other checks wait for this"
-        fault = ContractFault("builds", f"mmpipe.load raised {told(error)}", "a factory builds its component", step)
-        raise ContractError(ContractReport(title, faults=(fault,))) from error
+        said = f"mmpipe.load raised {told(error)}"
+        fault = ContractFault("builds", said, "a factory builds its component", _mend(subject))
+        # What an error of ours has to say, it says; where it was raised helps nobody.
+        cause = None if isinstance(error, MmpipeError) else error
+        raise ContractError(ContractReport(title, faults=(fault,))) from cause
     try:
         return run_checks(title, subject, CHECKS, only=only, skip=skip)
     finally:
         subject.folder.cleanup()
+
+
+def _mend(subject: Subject) -> str:
+    """The next step for a component that cannot be built."""
+    waiting = "all other checks wait for this"
+    try:
+        stages = read_pipeline(subject.tree(), None, get_plugins()).stages
+    except MmpipeError:
+        stages = ()
+    needs = [need for name, need in unmet(stages) if name == subject.name]
+    found = dict.fromkeys(first for need in needs for first in providers_of(need)[:1])
+    if not found:
+        return f"mend the settings or the factory; {waiting}"
+    before = json.dumps([*subject.earlier, *found])
+    return f"name what it needs before it: check_component({subject.factory!r}, ..., before={before}); {waiting}"

@@ -111,6 +111,7 @@ def run_checks(
     only, skip: names of checks; what is left out stands in the report.
     Raises ContractError where there is any fault; ValueError for a name that no check has.
     """
+    __tracebackhide__ = True
     names = [one.name for one in checks]
     only, skip = ([given] if isinstance(given, str) else given for given in (only, skip))
     for name in (*(only or ()), *skip):

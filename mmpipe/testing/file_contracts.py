@@ -42,6 +42,7 @@ def check_reader(
     only, skip: names of checks (READER_CHECKS); what is left out stands in the report.
     Raises ContractError, an AssertionError, that lists every fault; ValueError for a name that no check has.
     """
+    __tracebackhide__ = True
     read, own = reader_of(reader)
     ending = own if suffix is None else suffix
     subject = ReaderSubject(read, encode, tuple(keys), ending, is_single, broken)
@@ -69,6 +70,7 @@ def check_writer(
     only, skip: names of checks (WRITER_CHECKS); what is left out stands in the report.
     Raises ContractError, an AssertionError, that lists every fault; ValueError for a name that no check has.
     """
+    __tracebackhide__ = True
     spec, write = writer_of(writer)
     given = [dict(one) for one in (_sample() if results is None else results)]
     if keys is None and (spec.is_table or spec.takes == "docs"):
@@ -77,8 +79,8 @@ def check_writer(
     if spec.takes == "docs":
         nlp = spacy.blank("en")
         given = [make_doc(nlp, one) for one in given]  # type: ignore[misc]
-    read = reader_for(spec.suffixes) if reader is None else reader_of(reader)[0]
-    subject = WriterSubject(spec, write, given, columns, None if keys is None else tuple(keys), read)
+    read, foreign = reader_for(spec) if reader is None else (reader_of(reader)[0], None)
+    subject = WriterSubject(spec, write, given, columns, None if keys is None else tuple(keys), read, foreign)
     try:
         return run_checks(f"writer {_name(writer)!r}", subject, writing.CHECKS, only=only, skip=skip)
     finally:

@@ -72,6 +72,7 @@ def mmpipe_plugin(tmp_path: Path) -> Iterator[Callable[..., Path]]:
 
 def _guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(self: socket.socket, address: Any) -> Any:
+        __tracebackhide__ = True
         if not _is_here(address):
             pytest.fail(
                 f"a connection to {address!r} was tried; the fixture `offline` forbids all but this machine's own"

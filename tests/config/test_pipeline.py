@@ -11,6 +11,7 @@ import pytest
 import yaml
 from confection import Config
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.util import load_model_from_config
 
 import mmpipe
@@ -236,6 +237,63 @@ def test_every_factory_of_spacy_is_valid_with_its_defaults() -> None:
 )
 def test_data_flow(stages: list[Stage], expected: str | None) -> None:
     assert [fault.next_step for fault in flow_faults(stages)] == ([] if expected is None else [expected])
+
+
+def _taking_any_field() -> None:
+    """A factory as spaCy's tutorials have it: nothing of it looks at the name of the field."""
+
+    class Anywhere:
+        def __init__(self, field: str, second: str) -> None:
+            self.field, self.second = field, second
+            for one in (field, second):
+                if not Doc.has_extension(one):
+                    Doc.set_extension(one, default=None)
+
+        def __call__(self, doc: Doc) -> Doc:
+            doc._.set(self.field, {"n": len(doc)})
+            return doc
+
+    @Language.factory(
+        "config_anywhere",
+        assigns=["doc._.config_first", "doc._.config_second"],
+        default_config={"field": "config_first", "second_field": "config_second", "text_field": "text"},
+    )
+    def make(nlp: Language, name: str, field: str, second_field: str, text_field: str) -> Anywhere:
+        return Anywhere(field, second_field)
+
+
+@pytest.mark.parametrize("setting", ["field", "second_field"])
+@pytest.mark.parametrize("name", ["record", "media", "id", "text", "has space", "get", "_more", "mutable_types", ""])
+def test_a_field_that_would_destroy_records_is_refused_for_any_component(setting: str, name: str) -> None:
+    _taking_any_field()
+    tree = {"nlp": {"lang": "en", "pipeline": ["x"]}, "components": {"x": {"factory": "config_anywhere"}}}
+    assert not faults(tree)
+    found = faults(tree, {f"components.x.{setting}": name})
+    assert [(fault.where, fault.what) for fault in found] == [
+        (f"components.x.{setting}", f"the field {name!r} cannot stand in doc._")
+    ]
+    assert "none of get, has, id, media, record, set, text" in found[0].next_step
+    with pytest.raises(mmpipe.ConfigError, match=f"components.x.{setting}"):
+        mmpipe.load(tree, {f"components.x.{setting}": name})
+
+
+def test_a_field_that_only_the_factory_knows_is_refused_too() -> None:
+    [fault] = flow_faults([Stage("x", ["doc._.record"])])
+    assert fault.where == "components.x" and "'record'" in fault.what
+
+    @Language.factory("config_hidden")
+    class Hidden:
+        field = "media"
+
+        def __init__(self, nlp: Language, name: str) -> None:
+            """Nothing but its attribute says where its results go."""
+
+        def __call__(self, doc: Doc) -> Doc:
+            return doc
+
+    tree = {"nlp": {"lang": "en", "pipeline": ["x"]}, "components": {"x": {"factory": "config_hidden"}}}
+    with pytest.raises(mmpipe.ConfigError, match=r"components\.x\.field: the field 'media'"):
+        mmpipe.load(tree)
 
 
 def test_two_components_with_one_field_cats_or_spans() -> None:

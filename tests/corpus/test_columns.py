@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mmpipe.corpus.column_types import infer
+from mmpipe.column_types import infer
 from mmpipe.corpus.columns import Columns, unfold
 
 

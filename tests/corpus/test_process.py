@@ -45,3 +45,29 @@ def test_want_of_memory_halves_the_batch_before_it_blames_a_record(error: type[E
     assert [one["text"] for i, one in enumerate(found) if i != 13] == [text for text in texts if text != "huge"]
     assert found[13].error.__class__ is error and found[13].record == {"text": "huge"}
     assert hungry.sizes[0] == 20 and max(hungry.sizes[1:]) == 10, "it was halved, not taken apart at once"
+
+
+HARM = {
+    "record": lambda doc: doc._.set("record", {"n": 1}),
+    "id": lambda doc: doc._.record.update(id="another"),
+    "text": lambda doc: doc._.record.pop("text"),
+    "media": lambda doc: doc._.set("media", {"n": 1}),
+}
+
+
+@pytest.mark.parametrize("what", HARM)
+def test_a_component_that_writes_over_the_record_costs_that_record_and_not_its_contents(what: str) -> None:
+    def harm(doc: Doc) -> Doc:
+        if "bad" in doc.text:
+            HARM[what](doc)
+        doc._.record["seen"] = True  # Not asked for, and no harm.
+        return doc
+
+    nlp = spacy.blank("en")
+    Language.component(f"harm_{what}", func=harm)
+    nlp.add_pipe(f"harm_{what}")
+    items = [Item(f"in:{i}", {"id": i, "text": text}) for i, text in enumerate(["good", "bad", "good"])]
+    found = Processor(nlp).process(items, root=Path())
+    assert [one for one in found if isinstance(one, dict)] == [{"id": i, "text": "good", "seen": True} for i in (0, 2)]
+    assert isinstance(found[1], Failure) and found[1].component == f"harm_{what}"
+    assert "wrote over the record" in str(found[1].error) and found[1].record == {"id": 1, "text": "bad"}

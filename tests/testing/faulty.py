@@ -6,7 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from spacy.language import Language
@@ -14,6 +14,7 @@ from spacy.pipeline import Pipe
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
+from mmpipe.document import set_extension
 from mmpipe.errors import RecordError
 from mmpipe.testing import fake_classifier
 
@@ -224,6 +225,29 @@ class Greedy(Tone):
         yield from self.isolate(list(stream))
 
 
+class Stuck(Tone):
+    """Gives every document the first one's result."""
+
+    first: float | None = None
+
+    def write(self, doc: Doc, score: float) -> None:
+        self.first = score if self.first is None else self.first
+        super().write(doc, self.first)
+
+
+class Typed(Tone):
+    field = "kit_tone"
+    result_type: ClassVar[Any] = {"score": "float"}
+
+
+class WronglyTyped(Typed):
+    result_type: ClassVar[Any] = {"score": "string"}
+
+
+class Untyped(Typed):
+    result_type: ClassVar[Any] = {"score": "number"}
+
+
 ASSIGNS = {"NeverWritten": ["doc._.kit_tone", "doc.spans"]}
 KINDS = (
     Tone,
@@ -247,6 +271,10 @@ KINDS = (
     Short,
     Moody,
     Greedy,
+    Stuck,
+    Typed,
+    WronglyTyped,
+    Untyped,
 )
 
 
@@ -263,4 +291,38 @@ for _kind in KINDS:
 
 @Language.factory("kit_Lax", assigns=["doc._.kit_tone"])
 def make_lax(nlp: Language, name: str, **settings: Any) -> Tone:
+    return Tone(name)
+
+
+class Anywhere(Tone):
+    """Registers and writes whatever field it is told, as tutorials of spaCy's do."""
+
+    def __init__(self, name: str, field: str) -> None:
+        super().__init__(name)
+        self.field = field
+        if not Doc.has_extension(field):
+            Doc.set_extension(field, default=None)
+
+    def write(self, doc: Doc, score: float) -> None:
+        doc._.set(self.field, {"score": score})
+
+
+@Language.factory("kit_Anywhere", assigns=["doc._.kit_tone"], default_config={"field": "kit_tone"})
+def make_anywhere(nlp: Language, name: str, field: str) -> Anywhere:
+    return Anywhere(name, field)
+
+
+class Guarded(Anywhere):
+    def __init__(self, name: str, field: str) -> None:
+        set_extension(field)
+        super().__init__(name, field)
+
+
+@Language.factory("kit_Guarded", assigns=["doc._.kit_tone"], default_config={"field": "kit_tone"})
+def make_guarded(nlp: Language, name: str, field: str) -> Guarded:
+    return Guarded(name, field)
+
+
+@Language.factory("kit_Needy", assigns=["doc._.kit_tone"], requires=["doc.sents"])
+def make_needy(nlp: Language, name: str) -> Tone:
     return Tone(name)

@@ -18,8 +18,13 @@ faulty = importlib.util.module_from_spec(_spec)
 sys.modules["kit_faulty"] = faulty
 _spec.loader.exec_module(faulty)
 
+pytest_plugins = ("pytester",)
+
 # They start processes, and have tests of their own below.
 SLOW = ("registration", "processes")
+
+# Of a component that is not installed, and has no settings of that kind.
+NOT_CHECKED = {"registration", "spacy-entry-point", "reserved-field", "result-type"}
 
 
 def faults_of(kind: str, **options: Any) -> ContractError:
@@ -34,10 +39,52 @@ def faults_of(kind: str, **options: Any) -> ContractError:
 def test_a_correct_component_passes_every_check() -> None:
     report = check_component("kit_Tone", {"scale": 2.0})
     assert isinstance(report, ContractReport) and not report.faults
-    assert set(report.passed) == {*COMPONENT_CHECKS} - {"registration", "spacy-entry-point"}
+    assert set(report.passed) == {*COMPONENT_CHECKS} - NOT_CHECKED
     # What cannot be checked is said.
-    assert set(report.skipped) == {"registration", "spacy-entry-point"}
+    assert set(report.skipped) == NOT_CHECKED
     assert "no installed" in report.skipped["registration"] and "not checked, no installed" in str(report)
+
+
+def test_what_has_to_stand_before_it_is_said() -> None:
+    [fault] = faults_of("Needy").faults
+    assert fault.check == "builds" and "requires doc.sents" in fault.got and "put 'sentencizer' before it" in fault.got
+    assert """check_component('kit_Needy', ..., before=["sentencizer"])""" in fault.next_step
+    assert not check_component("kit_Needy", before=["sentencizer"], only=["runs"]).faults
+
+
+def test_pytest_shows_the_faults_and_no_code_of_the_kit(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        f"""
+        import runpy
+        from mmpipe.testing import check_component, check_writer
+
+        def test_component():
+            runpy.run_path({str(Path(__file__).with_name("faulty.py"))!r})
+            check_component("kit_Undeclared", only=["declarations"])
+
+        def test_needy():
+            check_component("kit_Needy")
+
+        def test_writer():
+            check_writer(lambda stream: stream, only=["writes"])
+        """
+    )
+    found = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:randomly")
+    found.assert_outcomes(failed=3)
+    said = found.stdout.str()
+    assert "wrote doc._.kit_other" in said and "requires doc.sents" in said
+    assert "run_checks" not in said and "component_contract.py" not in said and "file_contracts.py" not in said
+
+
+def test_a_result_type_that_is_none_is_a_fault_and_says_which_there_are() -> None:
+    error = faults_of("Untyped")
+    assert error.report.failed == ("builds",) and "result_type.score: 'number' is no type of a column" in str(error)
+    assert "string, int, float, bool, json" in str(error)
+    assert "result-type" in check_component("kit_Typed", only=["result-type"]).passed
+
+
+def test_a_component_that_refuses_fields_of_the_record_keeps_the_contract() -> None:
+    assert "reserved-field" in check_component("kit_Guarded", only=["reserved-field"]).passed
 
 
 @pytest.mark.parametrize(
@@ -59,7 +106,15 @@ def test_a_correct_component_passes_every_check() -> None:
         ("ChangesRecord", "inputs-untouched", set(), ["doc._.record", "'seen'"]),
         ("ChangesText", "inputs-untouched", {"declarations"}, ["doc.text was 'The soup"]),
         ("NeedsWords", "odd-inputs", set(), ["IndexError", "nlp('')"]),
-        ("Moody", "determinism", {"batches", "order", "error-isolation", "pipeline-bytes", "to-disk"}, ["second time"]),
+        (
+            "Moody",
+            "determinism",
+            {"independence", "batches", "order", "error-isolation", "pipeline-bytes", "to-disk"},
+            ["second time"],
+        ),
+        ("Stuck", "independence", {"pipeline-bytes", "to-disk"}, ["a result depends on documents seen before"]),
+        ("Anywhere", "reserved-field", set(), ["with field = 'record', doc._.record", "with field = 'media'"]),
+        ("WronglyTyped", "result-type", set(), ["doc._.kit_tone is {'score': ", 'is no {"score": "string"}']),
         ("Greedy", "lazy-stream", set(), ["all 100 documents were read"]),
     ],
 )
@@ -162,7 +217,10 @@ def measure(doc):
             "",
             "import mmpipe.models.classifier",
             "registration",
-            ["imports torch", "importing kitdeep_component"],
+            [
+                "kitdeep_component (line 2) imports mmpipe.models.classifier, which brings torch",
+                "put the class into a module of its own, and import that inside the factory",
+            ],
         ),
         ("kitbare", "", "", "spacy-entry-point", ["no entry point 'kitbare' in the group spacy_factories"]),
     ],

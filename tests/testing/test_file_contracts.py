@@ -315,3 +315,42 @@ def test_a_correct_writer_passes() -> None:
         "round-trip": "no reader answers to its files; name one in `reader`",
         "no-results": "no reader is known",
     }
+
+
+ONE_WAY = """
+import mmpipe
+
+@mmpipe.hookimpl
+def mmpipe_writers():
+    yield mmpipe.WriterSpec("kitpage", "kitpage_writer:Page", (".md",))
+"""
+PAGE = """
+import json
+
+class Page:
+    def __init__(self, stream):
+        self.stream = stream
+        stream.write(b"# Results")
+
+    def write(self, result):
+        self.stream.write(f"\\n\\n{json.dumps(result, allow_nan=False)}".encode())
+"""
+
+
+def test_a_format_that_is_only_written_is_told_how_to_say_so(mmpipe_plugin: Callable[..., Any]) -> None:
+    mmpipe_plugin("kitpage", ONE_WAY, files={"kitpage_writer.py": PAGE})
+    with pytest.raises(ContractError) as caught:
+        check_writer("kitpage")
+    found = {fault.check: fault.next_step for fault in caught.value.faults}
+    assert set(found) == {"round-trip", "no-results"}
+    for step in found.values():
+        assert "skip=['round-trip', 'no-results']" in step and ".md is the reader 'text' of mmpipe" in step
+    assert not check_writer("kitpage", skip=["round-trip", "no-results"]).faults
+    # Who names a reader means it.
+    with pytest.raises(ContractError) as caught:
+        check_writer("kitpage", reader="text")
+    assert "only written" not in str(caught.value)
+    # mmpipe's own formats are read by its own readers.
+    with pytest.raises(ContractError) as caught:
+        check_writer("text", keys=("id", "text"))
+    assert "round-trip" in str(caught.value) and "only written" not in str(caught.value)

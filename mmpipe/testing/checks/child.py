@@ -28,20 +28,32 @@ def main() -> None:
 def _register(task: dict[str, Any]) -> dict[str, Any]:
     """Import the modules of a plugin; tell who imports what is heavy. Nothing heavy is imported in fact."""
     heavy, found = set(task["heavy"]), []
+    modules = [module for module in (task["entry"], task["module"]) if module]
+    own = {module.partition(".")[0] for module in modules}
     now = [""]
+    # The plugin's own imports that are under way: what each imports, and where it stands.
+    under_way: list[tuple[str, str]] = []
     real = builtins.__import__
 
     # The names of the built-in one: some call it by them.
     def watched(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        importer = str((globals or {}).get("__name__", "?"))
+        is_own = importer.partition(".")[0] in own
+        place = f"{importer} (line {sys._getframe(1).f_lineno})"
         if level == 0 and name.partition(".")[0] in heavy:
-            importer = str((globals or {}).get("__name__", "?"))
             if importer.partition(".")[0] not in _OTHERS:
-                frame = sys._getframe(1)
-                line = [name.partition(".")[0], now[0], f"{importer} (line {frame.f_lineno})"]
+                through, asker = under_way[-1] if under_way and not is_own else (None, place)
+                line = [name.partition(".")[0], now[0], asker, through]
                 if line not in found:
                     found.append(line)
             raise ModuleNotFoundError(f"{name} is kept away from registration by the contract check", name=name)
-        return real(name, globals, locals, fromlist, level)
+        if not is_own:
+            return real(name, globals, locals, fromlist, level)
+        under_way.append(("." * level + name, place))
+        try:
+            return real(name, globals, locals, fromlist, level)
+        finally:
+            under_way.pop()
 
     def asked(name: str, *args: Any) -> Any:
         return None if name.partition(".")[0] in heavy else find_spec(name, *args)
@@ -52,7 +64,8 @@ def _register(task: dict[str, Any]) -> dict[str, Any]:
         @staticmethod
         def find_spec(name: str, path: Any = None, target: Any = None) -> None:
             if name in heavy:
-                line = [name, now[0], "importlib.import_module"]
+                through, asker = under_way[-1] if under_way else (None, "importlib.import_module")
+                line = [name, now[0], asker, through]
                 if not any(known[:2] == line[:2] for known in found) and not _is_others():
                     found.append(line)
                 raise ModuleNotFoundError(f"{name} is kept away from registration by the contract check", name=name)
@@ -63,7 +76,7 @@ def _register(task: dict[str, Any]) -> dict[str, Any]:
     builtins.__import__ = watched
     sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]
     answer: dict[str, Any] = {"imports": found, "has_spacy": False}
-    for module in filter(None, (task["entry"], task["module"])):
+    for module in modules:
         now[0] = module
         had_spacy = "spacy" in sys.modules
         try:

@@ -91,7 +91,10 @@ class ReaderSubject:
 
 @dataclass(eq=False)
 class WriterSubject:
-    """See mmpipe.testing.check_writer."""
+    """See mmpipe.testing.check_writer.
+
+    foreign_reader: what answers to the ending of its files, where that is not known to be made for them.
+    """
 
     spec: WriterSpec
     write: Callable[..., Any]
@@ -99,6 +102,7 @@ class WriterSubject:
     columns: Columns
     keys: tuple[str, ...] | None
     reader: Reader | None
+    foreign_reader: str | None = None
     folder: tempfile.TemporaryDirectory = field(default_factory=lambda: tempfile.TemporaryDirectory("-mmpipe-contract"))
 
     def fresh(self, n: int | None = None) -> list[Any]:
@@ -142,12 +146,21 @@ def writer_of(given: str | WriterSpec | Callable[..., Any]) -> tuple[WriterSpec,
     return WriterSpec(getattr(given, "__name__", "writer"), "given:writer", ()), given
 
 
-def reader_for(suffixes: Sequence[str]) -> Reader | None:
-    """The reader that answers to a writer's endings."""
-    for spec in get_plugins().all("readers"):
-        if any(packed(suffix)[0].endswith(spec.suffixes) for suffix in suffixes if spec.suffixes):
-            return get_plugins().code("readers", spec.name)
-    return None
+def reader_for(writer: WriterSpec) -> tuple[Reader | None, str | None]:
+    """The reader that answers to a writer's endings, that of the same distribution before others.
+
+    And what it is, where another distribution provides it.
+    """
+    plugins = get_plugins()
+    makers = {plugin.distribution for plugin in plugins.plugins if writer.name in plugin.provides.get("writers", ())}
+    found = {
+        spec.name: plugins.find("readers", spec.name).plugin.distribution  # type: ignore[union-attr]
+        for spec in plugins.all("readers")
+        if any(packed(suffix)[0].endswith(spec.suffixes) for suffix in writer.suffixes if spec.suffixes)
+    }
+    for name in sorted(found, key=lambda name: found[name] not in makers)[:1]:
+        return plugins.code("readers", name), None if found[name] in makers else f"{name!r} of {found[name]}"
+    return None, None
 
 
 def _resolved(spec: ReaderSpec | WriterSpec) -> Any:

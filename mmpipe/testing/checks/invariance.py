@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 from spacy.tokens import Doc
 
@@ -14,7 +15,10 @@ from mmpipe.testing.contract import Check, NotChecked, Problem, check
 from mmpipe.testing.records import huge_record
 
 _N_STREAM = 100
-_RAISE = "mend what the error names; `pytest --tb=long` and `caught.__cause__` show where it was raised"
+_N_FRESH = 2
+"""Documents for each of which a component is built."""
+_FORGET = "keep nothing of a document in the component, nor in its class or module"
+_RAISE = "mend what the error names; nlp(mmpipe.make_doc(nlp, record)) raises it with its traceback"
 
 
 @check("runs", "an ordinary document comes through the component")
@@ -35,6 +39,23 @@ def determinism(subject: Subject) -> Iterator[Problem]:
         for found in differences(again.after, passage.after or {}, subject.tolerance):
             got = f"{found.place} is {shown(found.got)} the second time, {shown(found.wanted)} the first"
             yield Problem(got, "seed what is random, and keep nothing of earlier documents", passage.label)
+
+
+@check("independence", "a document gives the same result in a component that has seen no other")
+def independence(subject: Subject) -> Iterator[Problem]:
+    # The first was itself seen by a component that had seen no other.
+    for passage in subject.good(ordinary=True)[1 : 1 + _N_FRESH]:
+        try:
+            fresh = replace(subject).passage(passage.record)
+        except Exception as error:
+            raise NotChecked(f"it cannot be built a second time: {told(error)}") from error
+        if fresh is None or fresh.after is None:
+            error = fresh.error if fresh else None
+            yield Problem(f"as the first document it raised {told(error or ValueError())}", _FORGET, passage.label)
+            continue
+        for found in differences(passage.after or {}, fresh.after, subject.tolerance):
+            got = f"{found.place} is {shown(found.got)} after others, {shown(found.wanted)} as the first document"
+            yield Problem(f"a result depends on documents seen before: {got}", _FORGET, passage.label)
 
 
 @check("same-documents", "as many documents come out as went in, the same ones, in the same order")
@@ -156,6 +177,7 @@ def _batch(subject: Subject, passages: list[Passage], batch_size: int) -> list[D
 CHECKS: tuple[Check, ...] = (
     runs,
     determinism,
+    independence,
     same_documents,
     batches,
     order,

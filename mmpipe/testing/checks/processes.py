@@ -32,9 +32,13 @@ def registration(subject: Subject) -> Iterator[Problem]:
     found = _registered(entry, module, os.pathsep.join(sys.path))
     if "error" in found:
         yield Problem(f"in a fresh process, {found['error']}", "let the module be imported on its own")
-    for name, importer, place in found["imports"]:
+    for name, importer, place, through in found["imports"]:
         step = f"import {name} inside the function that needs it, or name the class in TYPE_CHECKING only"
-        yield Problem(f"{place} imports {name}", step, f"importing {importer}")
+        said = f"{place} imports {name}"
+        if through is not None:
+            step = "put the class into a module of its own, and import that inside the factory"
+            said = f"{place} imports {through}, which brings {name}"
+        yield Problem(said, step, f"importing {importer}")
     if found["has_spacy"]:
         step = "keep hooks and spaCy apart: name the component's module in ComponentSpec"
         yield Problem(f"importing {entry} imports spaCy", step)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from spacy.tokens import Doc, Span, Token
 
+from mmpipe.column_types import fits
+from mmpipe.config.results import types_of
 from mmpipe.document import to_record
 from mmpipe.errors import MmpipeError, RecordError
 from mmpipe.plain import dumps, plain
 from mmpipe.testing.checks.snapshot import differences, shown
 from mmpipe.testing.checks.subject import Passage, Subject
-from mmpipe.testing.contract import Check, Problem, check
+from mmpipe.testing.contract import Check, NotChecked, Problem, check
 
 # What spaCy has several names for: to write one is to write all.
 _GROUPS = (
@@ -102,6 +105,21 @@ def declarations(subject: Subject) -> Iterator[Problem]:
             yield Problem(got, step)
 
 
+@check("result-type", "what a component writes is of the type that its `result_type` names, as a column of a table")
+def result_type(subject: Subject) -> Iterator[Problem]:
+    types = types_of(subject.nlp, subject.name)
+    if not types:
+        raise NotChecked("it names no result_type")
+    for field, kind in types.items():
+        place = f"doc._.{field}"
+        for passage in subject.passages:
+            value = (passage.after or {}).get(place)
+            if not fits(value, kind):
+                got = f"{place} is {shown(value)}, which is no {json.dumps(kind)}"
+                yield Problem(got, "let the two say the same: a table has no cell for others", passage.label)
+                break
+
+
 def _group(place: str) -> set[str]:
     return next((group for group in _GROUPS if place in group), {place})
 
@@ -116,4 +134,4 @@ def _is_computed(place: str) -> bool:
     return method is not None or getter is not None
 
 
-CHECKS: tuple[Check, ...] = (plain_results, inputs_untouched, declarations)
+CHECKS: tuple[Check, ...] = (plain_results, inputs_untouched, declarations, result_type)

@@ -13,6 +13,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from mmpipe.config.dataflow import Stage
+from mmpipe.config.results import stage_of
 from mmpipe.document import make_doc
 from mmpipe.errors import RecordError
 from mmpipe.testing.checks.snapshot import Difference, Snapshot, differences, shown, snapshot
@@ -107,10 +108,7 @@ class Subject:
     @property
     def stage(self) -> Stage:
         """The component as its factory declares it, with its settings."""
-        meta = self.nlp.get_pipe_meta(self.name)
-        factory = self.nlp.get_factory_meta(self.factory)
-        settings = {**factory.default_config, **self.config}
-        return Stage(self.name, meta.assigns, meta.requires, settings, factory.default_config)
+        return stage_of(self.nlp, self.name)
 
     def doc(self, record: Mapping[str, Any]) -> Doc:
         """A fresh Doc, on which the earlier components have written. Raises RecordError where make_doc does."""

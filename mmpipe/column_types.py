@@ -46,7 +46,9 @@ def is_name(name: Any) -> bool:
 
 def check(kind: Any, where: str) -> None:
     """Raises ValueError, naming `where`, where it is no type."""
-    inner = kind if isinstance(kind, list) else list(kind.values()) if isinstance(kind, dict) else []
+    inner = [(where, part) for part in kind] if isinstance(kind, list) else []
+    if isinstance(kind, dict):
+        inner = [(f"{where}.{key}", part) for key, part in kind.items()]
     is_right = kind in _SCALARS if isinstance(kind, str) else bool(inner)
     if isinstance(kind, list):
         is_right = len(kind) == 1
@@ -55,8 +57,8 @@ def check(kind: Any, where: str) -> None:
     if not is_right:
         known = f"{', '.join(_SCALARS)}, [type], {{'*': type}} and {{key: type, ...}}"
         raise ValueError(f"{where}: {kind!r} is no type of a column; types are {known}")
-    for part in inner:
-        check(part, where)
+    for place, part in inner:
+        check(part, place)
 
 
 def spell(kind: Type) -> Any:
