@@ -437,7 +437,7 @@ def test_interrupted_while_loading(mmpipe: Callable, monkeypatch: pytest.MonkeyP
 def test_show_takes_text_for_text(mmpipe: Callable) -> None:
     jsonl(
         "r.jsonl",
-        [{"id": "[b]", "text": "[/red] x [i]", "sentiment": {"label": "[good]", "score": 1}}, {"sentiment": 5}],
+        [{"id": "[b]", "text": "[/red] x [i]", "g": "x", "sentiment": {"label": "[good]", "score": 1}}, {"sentiment": 5}],
     )
     found = mmpipe("show", "r.jsonl", "--gold", "g")
     assert found.code == 0 and "[/red] x [i]" in found.out and "1 [good]" in found.out
