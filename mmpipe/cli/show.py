@@ -30,7 +30,7 @@ def show(
     limit: Annotated[int, typer.Option(min=1, help="Show so many records.")] = 10,
     field: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Show this key, and no other that is not named; repeatable."),
+        typer.Option(metavar="NAME", help="Show this key, and no other that is not named."),
     ] = None,
     gold: Annotated[
         str | None, typer.Option(help="A key with right labels, to compare those of the field with labels with.")

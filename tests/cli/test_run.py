@@ -275,7 +275,7 @@ class TestOutput:
         (["run", "p.json", "empty", "-o", "o.jsonl"], 5, "no file that a reader answers to"),
         (["run", "p.json", "notes.xyz", "-o", "o.jsonl"], 5, "'.xyz'"),
         (["show", "empty.jsonl"], 5, "next:"),
-        (["show", "nowhere.jsonl"], 1, "nowhere.jsonl"),
+        (["show", "nowhere.jsonl"], 5, "nowhere.jsonl"),
     ],
 )
 def test_exit_codes(arguments: list[str], code: int, said: str, mmpipe: Callable) -> None:

@@ -221,6 +221,43 @@ def test_status_and_verify(mmpipe: Callable) -> None:
     assert accounted("next").counts.n_read == 50, "a run's results can be the next one's input"
 
 
+@pytest.mark.parametrize("output", ["out.jsonl", "out.parquet"])
+def test_a_run_into_one_file_that_is_whole(output: str, mmpipe: Callable) -> None:
+    write("in.jsonl", [*some(3), {"text": "raise", "n": 7}, "{no JSON"])
+    assert mmpipe("run", "p.json", "in.jsonl", "-o", output).code == 4
+    for command in ("status", "verify", "report", "retry"):
+        found = mmpipe(command, output)
+        assert found.code == 1 and "keeps its manifest only until the file is whole" in found.err, command
+        assert "--restart" not in found.err and ("-o FOLDER" in found.err) == (command != "retry")
+    assert "mmpipe run PIPELINE out.errors.jsonl --reader quarantine -o AGAIN" in found.err
+    Path("mended").touch()
+    assert mmpipe("run", "p.json", "out.errors.jsonl", "--reader", "quarantine", "-o", "again.jsonl").code == 4
+    assert json.loads(Path("again.jsonl").read_text()) == {"id": "in.jsonl:4", "text": "raise", "n": 7, "n_words": 1}
+    (left,) = map(json.loads, Path("again.errors.jsonl").open())
+    assert (left["origin"], left["record"], left["next_step"]) == (
+        "in.jsonl:5",
+        "{no JSON",
+        "mend it in the run's input",
+    )
+    Path("out.errors.jsonl").unlink()
+    assert "nothing failed" in mmpipe("retry", output).err
+
+
+def test_what_is_no_quarantine_is_not_read_as_one(mmpipe: Callable) -> None:
+    write("in.jsonl", [*some(1), {"origin": "a:1", "record": {"id": "a"}}])
+    assert mmpipe("run", "p.json", "in.jsonl", "--reader", "quarantine", "-o", "out.jsonl").code == 4
+    said = [json.loads(line)["message"] for line in Path("out.errors.jsonl").open()]
+    assert said == ["is no line of a quarantine", "holds no record: that of a private run is withheld"]
+
+
+def test_a_manifest_that_is_damaged(mmpipe: Callable) -> None:
+    write("in.jsonl", some(1))
+    assert mmpipe("run", "p.json", "in.jsonl", "-o", "out").code == 0
+    Path("out/manifest.json").write_text("{")
+    found = mmpipe("status", "out")
+    assert found.code == 1 and "is no JSON" in found.err and "removes what is there" in found.err
+
+
 def test_too_many_errors_stop_it(mmpipe: Callable) -> None:
     write("in.jsonl", [{"text": "raise"}] * 30 + some(30))
     arguments = ("run", "p.json", "in.jsonl", "-o", "out", "--shard-size", 10)
