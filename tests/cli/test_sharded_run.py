@@ -201,6 +201,34 @@ def test_another_run_is_refused_with_the_difference(mmpipe: Callable) -> None:
     assert accounted("out").counts.n_read == 51 and accounted("out").history == []
 
 
+def test_another_config_is_refused_with_the_settings_that_changed(mmpipe: Callable) -> None:
+    write("in.jsonl", [*some(3), {"text": "raise"}])
+    arguments = ("run", "p.json", "in.jsonl", "-o", "out")
+    assert mmpipe(*arguments).code == 4
+    changed = '--components.sentencizer.punct_chars=["!"]'
+    found = mmpipe(*arguments, changed, "--nlp.batch_size=7")
+    assert found.code == 1
+    assert "    components.sentencizer.punct_chars was None, is ['!']\n" in found.err
+    assert "    nlp.batch_size was 1000, is 7\n" in found.err and "sha256" not in found.err
+    Path("p.json").write_text(Path("p.json").read_text().replace('"frail"', '"frail", "mmpipe_privacy"'))
+    found = mmpipe("retry", "out")
+    assert found.code == 1 and "components.mmpipe_privacy.factory was not there" in found.err
+
+
+def test_a_manifest_that_holds_no_config_is_gone_on_with(mmpipe: Callable) -> None:
+    write("in.jsonl", [*some(3), {"text": "raise"}])
+    arguments = ("run", "p.json", "in.jsonl", "-o", "out")
+    assert mmpipe(*arguments).code == 4
+    tree = json.loads(Path("out/manifest.json").read_text())
+    assert tree["plan"]["pipeline"].pop("config")["nlp"]["pipeline"] == ["sentencizer", "frail"]
+    Path("out/manifest.json").write_text(json.dumps(tree))
+    assert mmpipe(*arguments).code == 4
+    found = mmpipe(*arguments, "--nlp.batch_size=7")
+    assert found.code == 1 and "pipeline.config_sha256 was" in found.err and "batch_size" not in found.err
+    Path("mended").touch()
+    assert mmpipe("retry", "out").code == 0
+
+
 def test_status_and_verify(mmpipe: Callable) -> None:
     write("in.jsonl", [*some(50), {"text": "raise"}, {"id": "e", "text": " "}])
     assert mmpipe("run", "p.json", "in.jsonl", "-o", "out", "--shard-size", 20, "--skip-empty").code == 4
