@@ -17,7 +17,7 @@ from spacy.util import registry
 from mmpipe.config.arguments import shortened
 from mmpipe.config.dataflow import Stage, flow_faults
 from mmpipe.config.functions import refusals
-from mmpipe.config.overrides import apply_overrides
+from mmpipe.config.overrides import apply_overrides, without_strays
 from mmpipe.config.schema import component_factory, find_faults, known_factories, language_class
 from mmpipe.config.spelling import SPELLINGS, from_mapping, interpolate, read_file
 from mmpipe.config.trust import Trust
@@ -80,6 +80,7 @@ def read_pipeline(
     tree = from_mapping(apply_overrides(tree, overrides or {}, where=where), where=where)
     config = interpolate(tree, where=where)
     _name_bare_factories(config, plugins)
+    strays = list(without_strays(config, overrides or {}))
     if beside is None and isinstance(source, Path | str):
         beside = folder if folder is not None else Path(where).parent
     trust = Trust.of(untrusted, beside, overrides or {}, os.environ)
@@ -91,7 +92,7 @@ def read_pipeline(
         # What is refused is not even imported, as looking for other faults would.
         if trust.is_stranger:
             _forbid_network(config)
-        faults = [*find_faults(config, plugins), *flow_faults(stages)]
+        faults = [*strays, *find_faults(config, plugins), *flow_faults(stages)]
     return Pipeline(where, config, folder, tuple(faults), tuple(stages))
 
 
