@@ -16,7 +16,7 @@ from mmpipe.names import nearest
 _MOST_COLUMNS = 2
 """Results of more components stand below one another."""
 _MOST_PLAIN = 4
-"""Keys with a bare text or number that are shown unasked: the last, for what components write stands behind a record."""
+"""Keys with a bare text or number that are shown unasked, the last: what components write stands behind a record."""
 _OWN = frozenset({"id", "text", "title", "image", "images", "question", "questions"})
 """Keys of a record that say what was processed, not what was found."""
 

@@ -1,4 +1,4 @@
-"""The records of a quarantine, to run once more: `mmpipe run PIPELINE out.errors.jsonl --reader quarantine -o again.jsonl`."""
+"""The records of a quarantine, to do once more: `mmpipe run PIPELINE out.errors.jsonl --reader quarantine -o OUT`."""
 
 from __future__ import annotations
 

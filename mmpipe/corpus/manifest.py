@@ -82,7 +82,7 @@ class Manifest:
 
     @classmethod
     def read(cls, layout: Layout) -> Manifest | None:
-        """The manifest of a folder; None where there is none, or no folder. Raises MmpipeError where it cannot be read."""
+        """The manifest of a folder; None where there is none, or no folder. Raises MmpipeError for a damaged one."""
         try:
             tree = json.loads(layout.manifest.read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError):

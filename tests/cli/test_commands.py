@@ -39,6 +39,19 @@ def test_an_override_of_a_component_that_is_not_there(mmpipe: Callable, file: Pa
     assert mmpipe("validate", file, "--components.new.factory=sentencizer", "--components.new.overwrite=true").code == 0
 
 
+def test_what_is_listed_where_there_is_no_such_config(
+    mmpipe: Callable, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(file.parent)
+    Path("ev.json").write_text('{"metrics": {}}')
+    Path("broken.yaml").write_text("{")
+    Path("other.cfg").touch()
+    said = mmpipe("validate", "nofile.cfg").err
+    assert "config files here and named pipelines: " in said and "did you mean" not in said
+    listed = said.partition("pipelines: ")[2].partition(";")[0].strip().split(", ")
+    assert {"other.cfg", "p.json", "sentiment"} <= set(listed) and not {"ev.json", "broken.yaml"} & set(listed)
+
+
 NO_MODEL = {
     "./nofolder": "components.tone.model.name: no model folder './nofolder'\n  next: name a folder",
     "./empty": "components.tone.model.name: empty: model './empty' has no safetensors weights\n  next: save it",
