@@ -61,7 +61,8 @@ class Reference:
         """Raises ModelError where the name stands for a folder that is not there or holds no weights, PluginError for
         a shipped model that no plugin knows. No weights are read, and a Hugging Face id is not looked for.
         """
-        folder = self._named_folder()
+        is_backbone = self.name in BACKBONES and self.revision is None  # Its weights are hashed when it is found.
+        folder = None if is_backbone else self._named_folder()
         if folder is not None:
             check_folder(folder, self.name)
 

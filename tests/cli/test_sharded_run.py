@@ -261,7 +261,7 @@ def test_a_run_into_one_file_that_is_whole(output: str, mmpipe: Callable) -> Non
     Path("mended").touch()
     assert mmpipe("run", "p.json", "out.errors.jsonl", "--reader", "quarantine", "-o", "again.jsonl").code == 4
     assert json.loads(Path("again.jsonl").read_text()) == {"id": "in.jsonl:4", "text": "raise", "n": 7, "n_words": 1}
-    (left,) = map(json.loads, Path("again.errors.jsonl").open())
+    left = json.loads(Path("again.errors.jsonl").read_text())
     assert (left["origin"], left["record"], left["next_step"]) == (
         "in.jsonl:5",
         "{no JSON",
@@ -274,7 +274,7 @@ def test_a_run_into_one_file_that_is_whole(output: str, mmpipe: Callable) -> Non
 def test_what_is_no_quarantine_is_not_read_as_one(mmpipe: Callable) -> None:
     write("in.jsonl", [*some(1), {"origin": "a:1", "record": {"id": "a"}}])
     assert mmpipe("run", "p.json", "in.jsonl", "--reader", "quarantine", "-o", "out.jsonl").code == 4
-    said = [json.loads(line)["message"] for line in Path("out.errors.jsonl").open()]
+    said = [json.loads(line)["message"] for line in Path("out.errors.jsonl").read_text().splitlines()]
     assert said == ["is no line of a quarantine", "holds no record: that of a private run is withheld"]
 
 
