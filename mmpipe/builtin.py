@@ -11,6 +11,7 @@ from mmpipe.specs import CommandSpec, EngineSpec, MetricSpec, ReaderSpec, Writer
 @hookimpl
 def mmpipe_readers() -> Iterable[ReaderSpec]:
     yield ReaderSpec("jsonl", "mmpipe.corpus.jsonl:read", (".jsonl", ".ndjson"), "one JSON object a line")
+    yield ReaderSpec("quarantine", "mmpipe.corpus.failed:read", (), "the records that a run could not do")
     yield ReaderSpec("json", "mmpipe.corpus.json_array:read", (".json",), "an array of JSON objects")
     yield ReaderSpec("csv", "mmpipe.corpus.table:read", (".csv", ".tsv"), "a table with a header line")
     yield ReaderSpec("parquet", "mmpipe.corpus.arrow:read_parquet", (".parquet",), "a row is a record")

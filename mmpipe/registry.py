@@ -11,6 +11,7 @@ import pluggy
 from mmpipe import hookspecs, specs
 from mmpipe.deprecation import told_to
 from mmpipe.errors import PluginError
+from mmpipe.import_error import place_of, told
 from mmpipe.installed import canonicalize_name, installed_version
 from mmpipe.names import nearest, resolve
 from mmpipe.spec_check import check
@@ -110,8 +111,7 @@ class PluginRegistry:
             yielded = [(kind, spec) for kind in KINDS for spec in self._collect(module, kind)]
         except (Exception, SystemExit) as error:
             plugin.status = "failed"
-            said = " ".join(str(getattr(error, "what", error)).split())
-            plugin.error = said if isinstance(error, PluginError) else f"{type(error).__name__}: {said}"
+            plugin.error = " ".join(error.what.split()) if isinstance(error, PluginError) else told(error)
             if module is not None and self.manager.is_registered(module):
                 self.manager.unregister(module)
             return
@@ -166,10 +166,12 @@ class PluginRegistry:
         try:
             return resolve(target)
         except (Exception, SystemExit) as error:
+            place = place_of(error)
+            mend = f"mend {place}, or reinstall" if place else "mend or reinstall"
             raise PluginError(
-                f"{kind[:-1]} {name!r} of {plugin.origin} cannot be imported: {type(error).__name__}: {error}",
+                f"{kind[:-1]} {name!r} of {plugin.origin} cannot be imported: {told(error)}",
                 where=target,
-                next_step=f"mend or reinstall {plugin.distribution}",
+                next_step=f"{mend} {plugin.distribution}",
             ) from error
 
     def get(self, kind: str, name: str) -> Any:

@@ -302,6 +302,26 @@ def test_a_component_module_that_fails_is_named(content: str | None, said: str, 
     assert said in str(caught.value)
 
 
+def test_an_import_that_fails_is_told_with_its_line(tmp_path: Path) -> None:
+    files = {
+        "torn_component.py": "import json\nfrom torn_parts import it\n",
+        "torn_parts.py": "\n\nimport nowhere_at_all\n",
+    }
+    write_plugin(tmp_path, "torn", component("torn", "torn_component"), files=files)
+    write_plugin(tmp_path, "bad", "x = 1\ndef (\n")
+    registry = discover(environ={})
+    assert "bad_plugin.py, line 2" in plugin(registry, "mmpipe-bad").error
+    with pytest.raises(mmpipe.PluginError) as caught:
+        registry.code("components", "torn")
+    place = f"{tmp_path / 'torn_parts.py'}, line 3"
+    assert caught.value.what.endswith(f"No module named 'nowhere_at_all' ({place})")
+    assert caught.value.next_step == f"mend {place}, or reinstall mmpipe-torn"
+    write_plugin(tmp_path, "lost", component("lost", "lost_component"))
+    with pytest.raises(mmpipe.PluginError) as caught:
+        discover(environ={}).code("components", "lost")
+    assert caught.value.next_step == "mend or reinstall mmpipe-lost"
+
+
 def test_a_named_pipeline_of_a_plugin(tmp_path: Path) -> None:
     write_plugin(tmp_path, "good", GOOD, files=GOOD_FILES)
     assert mmpipe.load("good-pipeline")("hello")._.tone == "good"

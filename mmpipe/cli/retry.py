@@ -28,8 +28,10 @@ def retry(
     """Try the quarantine of a run again. What succeeds takes its place in the order; the rest stays in quarantine.
 
     Mend what was wrong first: put a missing image in its place, update a plugin, choose a machine with more memory.
+    Of a run into one file, whose shards are gone: mmpipe run PIPELINE OUT.errors.jsonl --reader quarantine -o AGAIN
     """
     quiet()
+    from mmpipe.corpus.joined import errors_path
     from mmpipe.corpus.opened import command_of, opened
     from mmpipe.corpus.plan import Options
     from mmpipe.corpus.retry import retry as try_again
@@ -39,7 +41,11 @@ def retry(
     from mmpipe.plugins import get_plugins
 
     output = output.absolute()
-    manifest, plugins = opened(output), get_plugins()
+    errors = errors_path(output)
+    again = f"`mmpipe run PIPELINE {errors.name} --reader quarantine -o AGAIN` does the records of {errors.name} again"
+    nothing = f"nothing failed, or {errors.name} would stand beside it"
+    manifest = opened(output, of_file=again if errors.exists() else nothing)
+    plugins = get_plugins()
     command, options = command_of(manifest), Options(**manifest.plan["options"])
     os.chdir(command.folder)
     command = replace(command, device=device or command.device)

@@ -67,7 +67,8 @@ def train(
             print(f"interrupted{hint}", file=sys.stderr)
             raise typer.Exit(ExitCode.INTERRUPTED) from None
     saved = f"; saved to {output / BEST} and {output / LAST}" if output is not None else "; nothing was saved (-o DIR)"
-    told = f"best score {done.best_score:.4f} at step {done.best_step}{saved}"
+    # spaCy counts from 0 and ends when max_steps has been done: --training.max_steps=20 is 21 updates.
+    told = f"best score {done.best_score:.4f} at step {done.best_step} of 0 to {done.n_steps - 1}{saved}"
     print(f"{done.n_steps:,} updates in {done.seconds:.0f} s: {told}", file=sys.stderr)
 
 

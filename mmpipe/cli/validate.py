@@ -12,6 +12,7 @@ def validate(context: typer.Context, pipeline: PipelineArgument) -> None:
     """Check a pipeline without loading weights: prints "valid", or every fault with its place and its mend."""
     quiet()
     overrides = only_overrides(context.args)
+    from mmpipe.component.model_place import model_faults
     from mmpipe.config import read_pipeline
     from mmpipe.loading import build, spacy_entry_points
     from mmpipe.plugins import get_plugins
@@ -19,11 +20,10 @@ def validate(context: typer.Context, pipeline: PipelineArgument) -> None:
     plugins = get_plugins()
     with spacy_entry_points(plugins):
         found = read_pipeline(pipeline, overrides, plugins)
-        if not found.faults:
-            build(found)
-    for fault in found.faults:
+        faults = found.faults or tuple(model_faults(build(found)))
+    for fault in faults:
         print(fault)
-    if found.faults:
+    if faults:
         raise typer.Exit(ExitCode.INVALID)
     print("valid")
 

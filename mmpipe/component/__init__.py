@@ -22,6 +22,7 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from mmpipe.component.model_place import load_model
 from mmpipe.document import RECORD, set_extension
 from mmpipe.errors import ModelError
 from mmpipe.learning import LearningPipe
@@ -74,8 +75,7 @@ class TransformerPipe(LearningPipe):
     def load_weights(self) -> None:
         """Bring the model into memory now. Raises ModelError where it cannot be found or used."""
         if has_shim(self.model):
-            shim = shim_of(self.model)
-            _ = shim.module, shim.tokenizer
+            load_model(self.model, self.name)
 
     def predict(self, docs: Iterable[Doc]) -> Sequence[Any]:
         """One prediction a document, in order; the documents stay as they are."""

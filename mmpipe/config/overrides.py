@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mmpipe.errors import ConfigError
+from mmpipe.errors import ConfigError, Fault
+from mmpipe.names import nearest
 
 
 def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
@@ -63,6 +64,23 @@ def apply_overrides(tree: Mapping[str, Any], overrides: Mapping[str, Any], *, wh
                 )
         place[key] = _copy(value) if isinstance(value, Mapping) else value
     return result
+
+
+def without_strays(config: dict[str, Any], overrides: Mapping[str, Any]) -> Iterator[Fault]:
+    """A fault for each component that only overrides name; its block, which nobody asked for, is taken out in place."""
+    nlp, components = config.get("nlp"), config.get("components")
+    order = nlp.get("pipeline") if isinstance(nlp, Mapping) else None
+    if not isinstance(components, dict) or not isinstance(order, list):
+        return
+    parts = [str(dotted).split(".") for dotted in overrides]
+    for name in dict.fromkeys(part[1] for part in parts if part[0] == "components" and len(part) > 2):
+        block = components.get(name)
+        settings = {part[2] for part in parts if part[:2] == ["components", name]}
+        is_stray = isinstance(block, Mapping) and name not in order and not {"factory", "source"} & block.keys()
+        if is_stray and block.keys() <= settings:
+            del components[name]
+            known = [*components, *(one for one in order if isinstance(one, str))]
+            yield Fault(f"components.{name}", f"no component {name!r}", nearest(name, known, listing="components"))
 
 
 def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,13 +16,14 @@ from spacy.util import registry
 
 from mmpipe.config.arguments import shortened
 from mmpipe.config.dataflow import Stage, flow_faults
+from mmpipe.config.factories import known_factories, meant_factory
 from mmpipe.config.functions import refusals
-from mmpipe.config.overrides import apply_overrides
-from mmpipe.config.schema import component_factory, find_faults, known_factories, language_class
+from mmpipe.config.overrides import apply_overrides, without_strays
+from mmpipe.config.schema import find_faults, language_class
 from mmpipe.config.spelling import SPELLINGS, from_mapping, interpolate, read_file
 from mmpipe.config.trust import Trust
 from mmpipe.errors import ConfigError, Fault, PluginError
-from mmpipe.names import nearest
+from mmpipe.names import nearest_path
 from mmpipe.plugins import PluginRegistry
 
 Source = str | Path | Mapping[str, Any]
@@ -80,6 +81,7 @@ def read_pipeline(
     tree = from_mapping(apply_overrides(tree, overrides or {}, where=where), where=where)
     config = interpolate(tree, where=where)
     _name_bare_factories(config, plugins)
+    strays = list(without_strays(config, overrides or {}))
     if beside is None and isinstance(source, Path | str):
         beside = folder if folder is not None else Path(where).parent
     trust = Trust.of(untrusted, beside, overrides or {}, os.environ)
@@ -91,7 +93,7 @@ def read_pipeline(
         # What is refused is not even imported, as looking for other faults would.
         if trust.is_stranger:
             _forbid_network(config)
-        faults = [*find_faults(config, plugins), *flow_faults(stages)]
+        faults = [*strays, *find_faults(config, plugins), *flow_faults(stages)]
     return Pipeline(where, config, folder, tuple(faults), tuple(stages))
 
 
@@ -128,9 +130,19 @@ def _exists(path: Path) -> bool:
 
 
 def _found_nearby(path: Path, plugins: PluginRegistry) -> str:
-    near = [p for p in path.parent.glob("*") if p.suffix in SPELLINGS] if _exists(path.parent) else []
+    near = [p for p in sorted(path.parent.glob("*")) if _is_config(p)] if _exists(path.parent) else []
     names = [*plugins.names("pipelines"), *(str(p) for p in near)]
-    return plugins.with_absent(nearest(str(path), names, listing="config files here and named pipelines"))
+    return plugins.with_absent(nearest_path(str(path), names, listing="config files here and named pipelines"))
+
+
+def _is_config(path: Path) -> bool:
+    """Whether a file may be a pipeline's config: a .cfg is, and of other endings what holds a section nlp."""
+    if path.suffix not in SPELLINGS or path.suffix == ".cfg":
+        return path.suffix == ".cfg"
+    try:
+        return "nlp" in read_file(path)
+    except ConfigError:
+        return False
 
 
 def _name_bare_factories(config: Config, plugins: PluginRegistry) -> None:
@@ -155,7 +167,7 @@ def _complete(config: Config, plugins: PluginRegistry) -> list[Stage]:
     stages: dict[str, Stage] = {}
     for name, block in components.items():
         try:
-            factory = component_factory(block, language, plugins) if isinstance(block, dict) else None
+            factory = meant_factory(block, language, plugins) if isinstance(block, dict) else None
         except PluginError:
             factory = None
         if factory is None:

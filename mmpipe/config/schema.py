@@ -11,6 +11,7 @@ from spacy.util import get_lang_class, registry
 
 from mmpipe.config.advice import advice_on, told
 from mmpipe.config.arguments import check_block, holds_function, shortened
+from mmpipe.config.factories import component_factory, known_factories, meant_factory
 from mmpipe.errors import Fault, PluginError
 from mmpipe.names import nearest
 from mmpipe.plugins import PluginRegistry
@@ -84,31 +85,6 @@ def find_faults(tree: Mapping[str, Any], plugins: PluginRegistry) -> list[Fault]
         if isinstance(block, Mapping):
             faults += _component_faults(name, block, language, plugins)
     return faults
-
-
-def component_factory(block: Mapping[str, Any], language: type[Language], plugins: PluginRegistry) -> str | None:
-    """The factory name of a component's block, once spaCy knows it; None where nothing registers it.
-
-    Raises PluginError where the plugin that provides it failed or where two claim the name.
-    """
-    factory = block.get("factory")
-    if not isinstance(factory, str):
-        return None
-    provided = plugins.find("components", factory)
-    if provided is not None:
-        plugins.code("components", factory)
-        if not language.has_factory(factory):
-            raise PluginError(
-                f"{provided.plugin.origin}: importing {provided.spec.module} registers no spaCy factory {factory!r}",
-                next_step=f'decorate the component with @Language.factory("{factory}")',
-            )
-    return factory if language.has_factory(factory) else None
-
-
-def known_factories(plugins: PluginRegistry) -> list[str]:
-    """Names that can stand behind `factory =`: those of plugins and those of spaCy."""
-    # spaCy keys factories as "language.name" where only one language has them.
-    return [*plugins.names("components"), *(name for name in registry.factories.get_all() if "." not in name)]
 
 
 def _shape_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
@@ -195,6 +171,9 @@ def _component_faults(
         hint = nearest(block["factory"], known_factories(plugins), listing="known factories")
         said = f"no plugin and no spaCy component is called {block['factory']!r}"
         yield Fault(f"{section}.factory", said, plugins.with_absent(hint))
+        factory = meant_factory(block, language, plugins)
+    if factory is None:
+        yield from function_faults({key: value for key, value in block.items() if not key.startswith("@")}, section)
         return
     # As spaCy does: the language's own factory of that name, else the one for all languages.
     own = language.get_factory_name(factory)

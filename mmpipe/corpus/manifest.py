@@ -82,15 +82,18 @@ class Manifest:
 
     @classmethod
     def read(cls, layout: Layout) -> Manifest | None:
-        """The manifest of a folder; None where there is none. Raises MmpipeError where it cannot be read."""
+        """The manifest of a folder; None where there is none, or no folder. Raises MmpipeError for a damaged one."""
         try:
             tree = json.loads(layout.manifest.read_text("utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise MmpipeError(
-                f"cannot be read: {error}", where=str(layout.manifest), next_step="--restart begins the run anew"
+                f"cannot be read: {error.strerror}", where=str(layout.manifest), next_step="check its permissions"
             ) from None
+        except ValueError as error:
+            step = "`mmpipe run` with --restart begins the run anew, and removes what is there"
+            raise MmpipeError(f"is no JSON: {error}", where=str(layout.manifest), next_step=step) from None
         if not isinstance(tree, dict) or tree.get("schema") != SCHEMA:
             raise MmpipeError(
                 f"is no manifest of {SCHEMA}", where=str(layout.manifest), next_step="name another output folder"

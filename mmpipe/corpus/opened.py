@@ -9,14 +9,23 @@ from mmpipe.corpus.manifest import Manifest
 from mmpipe.corpus.plan import Command
 from mmpipe.errors import MmpipeError
 
+KEEPS_ONE = "a run with -o FOLDER keeps one"
 
-def opened(output: Path) -> Manifest:
-    """The manifest of a run's folder, or of a file that a run is making. Raises MmpipeError where there is none."""
+
+def opened(output: Path, *, of_file: str = KEEPS_ONE) -> Manifest:
+    """The manifest of a run's folder, or of a file that a run is making. Raises MmpipeError where there is none.
+
+    of_file: the next step for a file that is whole, and has no manifest any more.
+    """
     for folder in (output, output.with_name(f".{output.name}.run")):
         manifest = Manifest.read(Layout(folder))
         if manifest is not None:
             return manifest
-    said = "is finished" if output.is_file() else "no such file or folder" if not output.exists() else "holds no run"
+    if output.is_file():
+        raise MmpipeError(
+            "a run into one file keeps its manifest only until the file is whole", where=str(output), next_step=of_file
+        )
+    said = "holds no run" if output.exists() else "no such file or folder"
     raise MmpipeError(said, where=str(output), next_step="name the folder that `mmpipe run -o` wrote to")
 
 

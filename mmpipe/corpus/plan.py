@@ -13,6 +13,9 @@ from mmpipe.corpus.source import Input
 from mmpipe.models.files import file_sha256
 from mmpipe.plugins import PluginRegistry
 
+_MOST_CHARS = 200
+_CONFIG, _CONFIG_SHA256 = "pipeline.config.", "pipeline.config_sha256"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -74,7 +77,7 @@ class Plan:
         name: of the pipeline. known: inputs of an earlier plan, whose digests hold where size and time are the same.
         """
         return cls(
-            provenance.of_pipeline(name, nlp),
+            {**provenance.of_pipeline(name, nlp), "config": provenance.config_of(nlp)},
             [_input(given, known) for given in inputs],
             {plugin.distribution: str(plugin.version) for plugin in plugins.plugins if plugin.status == "loaded"},
             provenance.of_versions(("mmpipe", "spacy", "thinc", "torch", "transformers", "tokenizers")),
@@ -84,11 +87,19 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    def differences(self, earlier: Mapping[str, Any]) -> list[str]:
-        """What is not as it was in an earlier plan, a line each; when a file was last changed does not matter."""
+    def differences(self, earlier: Mapping[str, Any], among: tuple[str, ...] = ("",)) -> list[str]:
+        """What is not as it was in an earlier plan, a line each; when a file was last changed does not matter.
+
+        Settings of the pipeline stand as its config names them; of plans that held none, the hash alone is compared.
+        among: what the keys that are compared begin with.
+        """
         old, new = dict(_flat(earlier)), dict(_flat(self.as_dict()))
+        if "config" not in earlier["pipeline"]:
+            new = {key: value for key, value in new.items() if not key.startswith(_CONFIG)}
         changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key) and not key.endswith(".modified"))
-        return [f"{key} was {_shown(old, key)}, is {_shown(new, key)}" for key in changed]
+        is_told = any(key.startswith(_CONFIG) for key in changed)
+        changed = [key for key in changed if key.startswith(among) and not (is_told and key == _CONFIG_SHA256)]
+        return [f"{key.removeprefix(_CONFIG)} was {_shown(old, key)}, is {_shown(new, key)}" for key in changed]
 
 
 def _input(given: Input, known: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -109,12 +120,15 @@ def _input(given: Input, known: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _flat(tree: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    if isinstance(tree, list | tuple):
+    if isinstance(tree, list | tuple) and any(isinstance(one, Mapping) for one in tree):
         tree = {str(one.get("name", i)) if isinstance(one, Mapping) else str(i): one for i, one in enumerate(tree)}
     if not isinstance(tree, Mapping):
-        return [(prefix, tree)]
+        return [(prefix, list(tree) if isinstance(tree, tuple) else tree)]  # JSON knows no tuples.
     return [pair for key, value in tree.items() for pair in _flat(value, f"{prefix}.{key}" if prefix else str(key))]
 
 
 def _shown(values: Mapping[str, Any], key: str) -> str:
-    return repr(values[key]) if key in values else "not there"
+    if key not in values:
+        return "not there"
+    text = repr(values[key])
+    return text if len(text) <= _MOST_CHARS else text[: _MOST_CHARS - 3] + "..."

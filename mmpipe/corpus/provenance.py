@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,6 +39,11 @@ def of_pipeline(name: str, nlp: Language) -> dict[str, Any]:
 def config_sha256(nlp: Language) -> str:
     """SHA-256 over the config of a pipeline, with every default filled in."""
     return hashlib.sha256(nlp.config.interpolate().to_str().encode()).hexdigest()
+
+
+def config_of(nlp: Language) -> dict[str, Any]:
+    """The config of a pipeline with every default filled in, as JSON data."""
+    return json.loads(json.dumps(nlp.config.interpolate()))
 
 
 def of_inputs(inputs: Iterable[Input]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from mmpipe.corpus.sharded import ShardedRun, counts_of
 from mmpipe.corpus.verify import damaged
 from mmpipe.errors import MmpipeError
 
-_MUST_BE = ("inputs.", "options.", "pipeline.config_sha256")
+_MUST_BE = ("inputs.", "options.", "pipeline.config")
 
 
 def retry(run: ShardedRun, *, on_shard: Callable[[Manifest], None], is_forced: bool = False) -> tuple[int, int]:
@@ -31,7 +31,7 @@ def retry(run: ShardedRun, *, on_shard: Callable[[Manifest], None], is_forced: b
             raise MmpipeError("holds no run", where=str(run.layout.folder), next_step="name what `mmpipe run` wrote to")
         plan = Plan.of(run.nlp, run.command.pipeline, run.inputs, run.plugins, run.options, manifest.plan["inputs"])
         differences = plan.differences(manifest.plan)
-        wrong = [line for line in differences if line.startswith(_MUST_BE)]
+        wrong = plan.differences(manifest.plan, among=_MUST_BE)
         if wrong and not is_forced:
             raise MmpipeError(
                 "the run was another one:\n    " + "\n    ".join(wrong[:20]),

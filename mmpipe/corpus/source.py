@@ -18,7 +18,7 @@ from mmpipe.corpus.layout import SHARD, Layout
 from mmpipe.corpus.packing import DamageError, packed, unpack
 from mmpipe.corpus.private import withheld_errors
 from mmpipe.errors import MmpipeError, NoInputError, RecordError
-from mmpipe.names import nearest
+from mmpipe.names import nearest_path
 from mmpipe.plugins import PluginRegistry
 from mmpipe.specs import ReaderSpec
 
@@ -186,7 +186,7 @@ def _find(name: str, plugins: PluginRegistry, chosen: ReaderSpec | None) -> list
     files = [path] if _is(path, "exists") else sorted(f for f in _matches(name) if _is(f, "is_file"))
     if not files:
         siblings = [str(p) for p in path.parent.glob("*")] if _is(path.parent, "is_dir") else []
-        hint = nearest(name, siblings, listing="beside it")
+        hint = nearest_path(name, siblings, listing="beside it")
         raise NoInputError("no such file or folder", where=name[:200], next_step=hint)
     found = []
     for file in files:

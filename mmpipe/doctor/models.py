@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mmpipe.doctor.editable import mend_of
 from mmpipe.doctor.finding import Finding
 from mmpipe.doctor.plugins import discovered
 
@@ -26,12 +27,14 @@ def check(environ: Mapping[str, str]) -> Iterator[Finding]:
         if "model" not in answer:
             continue
         folder = Path(answer["folder"])
-        mend = f"pip install --force-reinstall --no-deps {answer['plugin_of']}"
+        whose = answer["plugin_of"]
+        mend = mend_of(whose, f"pip install --force-reinstall --no-deps {whose}")
         try:
             files = Files.of(folder, name=answer["model"])
             _check_readable(folder)
         except MmpipeError as error:
-            yield Finding("models", answer["model"], "error", error.what, mend)
+            what = f"{error.what} ({error.where})" if error.where else error.what
+            yield Finding("models", answer["model"], "error", what, mend)
         except (OSError, ValueError) as error:
             yield Finding("models", answer["model"], "error", f"cannot be read: {error}", mend)
         else:

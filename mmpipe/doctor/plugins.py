@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import distributions
 from typing import Any
 
+from mmpipe.doctor.editable import mend_of
 from mmpipe.doctor.finding import Finding
 from mmpipe.doctor.probe import Probe, probe
 
@@ -70,7 +71,7 @@ def _of(plugin: dict[str, Any]) -> Finding:
     if plugin["status"] == "missing":
         return Finding("plugins", name, "error", str(plugin["error"]), f"pip install {name}")
     if plugin["error"]:
-        mend = f"pip install --force-reinstall {name}   or: export MMPIPE_BLOCK_PLUGINS={name}"
+        mend = mend_of(name, f"pip install --force-reinstall {name}") + f"   or: export MMPIPE_BLOCK_PLUGINS={name}"
         level = "error" if plugin["status"] == "failed" else "warning"
         return Finding("plugins", name, level, f"{plugin['version']} {plugin['status']}: {plugin['error']}", mend)
     return Finding("plugins", name, "ok", f"{plugin['version']} loaded; {provided}")

@@ -18,7 +18,7 @@ from torch import nn
 from mmpipe.errors import ModelError
 from mmpipe.models.adapter import without_adapter
 from mmpipe.models.files import Files, sha256
-from mmpipe.models.heads import is_of_head, replace_heads, save_module
+from mmpipe.models.heads import is_of_head, replace_heads, save_module, to_this_task
 from mmpipe.models.overlay import load_overlay
 from mmpipe.models.processor import FILES as PROCESSOR_FILES
 from mmpipe.models.reference import Reference
@@ -192,7 +192,7 @@ class Checkpoint:
                 f"model {self.reference.name!r} has no weights for {', '.join(sorted(wrong)[:4])}"
                 + (f" and {len(wrong) - 4} more" if len(wrong) > 4 else ""),
                 where=str(self.files.folder),
-                next_step=f"name a checkpoint trained for this task (its config.json says {self.config.architectures})",
+                next_step=to_this_task(self.config),
             )
 
     def _guard(self, load: Any, what: str) -> Any:

@@ -43,18 +43,8 @@ class Files:
     @classmethod
     def of(cls, folder: Path, *, name: str) -> Files:
         """Check a model folder. Raises ModelError where it holds no safetensors or fails its hash check."""
-        if not folder.is_dir():
-            raise ModelError(f"the folder of model {name!r} is missing", where=str(folder), next_step=_REINSTALL)
-        vet(folder, name)
+        weights = check_folder(folder, name)
         overlay = _overlay(folder)
-        weights = sorted(folder.glob("*.safetensors"))
-        if not weights:
-            others = sorted(p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt", ".h5"))
-            raise ModelError(
-                f"model {name!r} has no safetensors weights" + (f", only {', '.join(others)}" if others else ""),
-                where=str(folder),
-                next_step="save it with model.save_pretrained(folder, safe_serialization=True)",
-            )
         base = backbone_folder(overlay["base"]) if "base" in overlay else None
         for key, wanted in overlay.items():
             stem = key.removesuffix("_sha256")
@@ -79,6 +69,22 @@ class Files:
     def tokenizer_folder(self) -> Path:
         has_own = (self.folder / "tokenizer.json").exists() or (self.folder / "tokenizer_config.json").exists()
         return self.folder if has_own or self.base is None else self.base
+
+
+def check_folder(folder: Path, name: str) -> list[Path]:
+    """The weight files of a model's folder. Raises ModelError where there are none, or what `vet` refuses."""
+    if not folder.is_dir():
+        raise ModelError(f"the folder of model {name!r} is missing", where=str(folder), next_step=_REINSTALL)
+    vet(folder, name)
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        others = sorted(p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt", ".h5"))
+        raise ModelError(
+            f"model {name!r} has no safetensors weights" + (f", only {', '.join(others)}" if others else ""),
+            where=str(folder),
+            next_step="save it with model.save_pretrained(folder, safe_serialization=True)",
+        )
+    return weights
 
 
 def backbone_folder(name: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,11 @@ def replace_heads(module: nn.Module, fresh: nn.Module) -> list[str]:
     for name in names:
         setattr(module, name, getattr(fresh, name))
     return names
+
+
+def to_this_task(config: Any) -> str:
+    """The next step where a checkpoint, of this Hugging Face config, lacks the head that is wanted."""
+    return f"name a checkpoint trained for this task (its config.json says {config.architectures})"
 
 
 def save_module(module: nn.Module, folder: Path, dtype: torch.dtype) -> None:

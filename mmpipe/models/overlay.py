@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmpipe.errors import ModelError
 from mmpipe.models.files import BACKBONES, Files, backbone_folder, sha256
+from mmpipe.models.heads import to_this_task
 
 OVERLAY, SUMS = "overlay.safetensors", "overlay.json"
 
@@ -37,6 +38,15 @@ def load_overlay(factory: Any, config: Any, files: Files) -> tuple[nn.Module, li
         tensors = load_file(file)
         fitting = fit(tensors)
         if len(fitting) < len(tensors) and not (is_bare and fitting):
+            wanted = type(module).__name__
+            strange = [name for name in tensors if not fit({name: tensors[name]})]
+            is_head = not any(name.startswith(prefix) for name in strange)
+            if is_head and wanted not in (config.architectures or [wanted]):
+                raise ModelError(
+                    f"model {files.name!r} has no weights for a {wanted}",
+                    where=str(files.folder),
+                    next_step=to_this_task(config),
+                )
             raise ModelError(
                 f"the overlay of {files.name!r} is for another model: {len(fitting)} of {len(tensors)} tensors fit",
                 where=str(file),

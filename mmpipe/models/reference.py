@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmpipe.errors import ModelError
-from mmpipe.models.files import BACKBONES, Files, backbone_folder
+from mmpipe.models.files import BACKBONES, Files, backbone_folder, check_folder
 from mmpipe.names import is_address
 from mmpipe.plugins import get_plugins
 
@@ -57,15 +57,27 @@ class Reference:
             files = Files.of(self._downloaded(), name=self.name)
         return files
 
+    def check(self) -> None:
+        """Raises ModelError where the name stands for a folder that is not there or holds no weights, PluginError for
+        a shipped model that no plugin knows. No weights are read, and a Hugging Face id is not looked for.
+        """
+        is_backbone = self.name in BACKBONES and self.revision is None  # Its weights are hashed when it is found.
+        folder = None if is_backbone else self._named_folder()
+        if folder is not None:
+            check_folder(folder, self.name)
+
     def _located(self) -> Files:
+        return Files.of(self._named_folder() or self._snapshot(), name=self.name)
+
+    def _named_folder(self) -> Path | None:
+        """The folder that the name stands for, None for a Hugging Face id."""
         if self.name.startswith("mmpipe/"):
-            spec = get_plugins().get("models", self.name)
-            return Files.of(Path(spec.folder), name=self.name)
+            return Path(get_plugins().get("models", self.name).folder)
         if self.name in BACKBONES and self.revision is None:
-            return Files.of(backbone_folder(self.name), name=self.name)
+            return backbone_folder(self.name)
         path = _path(self.name)
         if path is not None and path.is_dir():
-            return Files.of(path, name=self.name)
+            return path
         if path is None or path.is_absolute() or self.name.startswith(".") or not _HUB_ID.fullmatch(self.name):
             raise ModelError(
                 f"no model folder {self.name!r}",
@@ -77,7 +89,7 @@ class Reference:
                 where=self.name,
                 next_step="a revision is a commit hash, a branch or a tag",
             )
-        return Files.of(self._snapshot(), name=self.name)
+        return None
 
     @property
     def _is_forbidden(self) -> bool:

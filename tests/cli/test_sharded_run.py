@@ -201,6 +201,34 @@ def test_another_run_is_refused_with_the_difference(mmpipe: Callable) -> None:
     assert accounted("out").counts.n_read == 51 and accounted("out").history == []
 
 
+def test_another_config_is_refused_with_the_settings_that_changed(mmpipe: Callable) -> None:
+    write("in.jsonl", [*some(3), {"text": "raise"}])
+    arguments = ("run", "p.json", "in.jsonl", "-o", "out")
+    assert mmpipe(*arguments).code == 4
+    changed = '--components.sentencizer.punct_chars=["!"]'
+    found = mmpipe(*arguments, changed, "--nlp.batch_size=7")
+    assert found.code == 1
+    assert "    components.sentencizer.punct_chars was None, is ['!']\n" in found.err
+    assert "    nlp.batch_size was 1000, is 7\n" in found.err and "sha256" not in found.err
+    Path("p.json").write_text(Path("p.json").read_text().replace('"frail"', '"frail", "mmpipe_privacy"'))
+    found = mmpipe("retry", "out")
+    assert found.code == 1 and "components.mmpipe_privacy.factory was not there" in found.err
+
+
+def test_a_manifest_that_holds_no_config_is_gone_on_with(mmpipe: Callable) -> None:
+    write("in.jsonl", [*some(3), {"text": "raise"}])
+    arguments = ("run", "p.json", "in.jsonl", "-o", "out")
+    assert mmpipe(*arguments).code == 4
+    tree = json.loads(Path("out/manifest.json").read_text())
+    assert tree["plan"]["pipeline"].pop("config")["nlp"]["pipeline"] == ["sentencizer", "frail"]
+    Path("out/manifest.json").write_text(json.dumps(tree))
+    assert mmpipe(*arguments).code == 4
+    found = mmpipe(*arguments, "--nlp.batch_size=7")
+    assert found.code == 1 and "pipeline.config_sha256 was" in found.err and "batch_size" not in found.err
+    Path("mended").touch()
+    assert mmpipe("retry", "out").code == 0
+
+
 def test_status_and_verify(mmpipe: Callable) -> None:
     write("in.jsonl", [*some(50), {"text": "raise"}, {"id": "e", "text": " "}])
     assert mmpipe("run", "p.json", "in.jsonl", "-o", "out", "--shard-size", 20, "--skip-empty").code == 4
@@ -219,6 +247,43 @@ def test_status_and_verify(mmpipe: Callable) -> None:
     Path("q.json").write_text(json.dumps({"nlp": {"lang": "en", "pipeline": ["sentencizer"]}}))
     assert mmpipe("run", "q.json", "out", "-o", "next").code == 0
     assert accounted("next").counts.n_read == 50, "a run's results can be the next one's input"
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.parquet"])
+def test_a_run_into_one_file_that_is_whole(output: str, mmpipe: Callable) -> None:
+    write("in.jsonl", [*some(3), {"text": "raise", "n": 7}, "{no JSON"])
+    assert mmpipe("run", "p.json", "in.jsonl", "-o", output).code == 4
+    for command in ("status", "verify", "report", "retry"):
+        found = mmpipe(command, output)
+        assert found.code == 1 and "keeps its manifest only until the file is whole" in found.err, command
+        assert "--restart" not in found.err and ("-o FOLDER" in found.err) == (command != "retry")
+    assert "mmpipe run PIPELINE out.errors.jsonl --reader quarantine -o AGAIN" in found.err
+    Path("mended").touch()
+    assert mmpipe("run", "p.json", "out.errors.jsonl", "--reader", "quarantine", "-o", "again.jsonl").code == 4
+    assert json.loads(Path("again.jsonl").read_text()) == {"id": "in.jsonl:4", "text": "raise", "n": 7, "n_words": 1}
+    left = json.loads(Path("again.errors.jsonl").read_text())
+    assert (left["origin"], left["record"], left["next_step"]) == (
+        "in.jsonl:5",
+        "{no JSON",
+        "mend it in the run's input",
+    )
+    Path("out.errors.jsonl").unlink()
+    assert "nothing failed" in mmpipe("retry", output).err
+
+
+def test_what_is_no_quarantine_is_not_read_as_one(mmpipe: Callable) -> None:
+    write("in.jsonl", [*some(1), {"origin": "a:1", "record": {"id": "a"}}])
+    assert mmpipe("run", "p.json", "in.jsonl", "--reader", "quarantine", "-o", "out.jsonl").code == 4
+    said = [json.loads(line)["message"] for line in Path("out.errors.jsonl").read_text().splitlines()]
+    assert said == ["is no line of a quarantine", "holds no record: that of a private run is withheld"]
+
+
+def test_a_manifest_that_is_damaged(mmpipe: Callable) -> None:
+    write("in.jsonl", some(1))
+    assert mmpipe("run", "p.json", "in.jsonl", "-o", "out").code == 0
+    Path("out/manifest.json").write_text("{")
+    found = mmpipe("status", "out")
+    assert found.code == 1 and "is no JSON" in found.err and "removes what is there" in found.err
 
 
 def test_too_many_errors_stop_it(mmpipe: Callable) -> None:

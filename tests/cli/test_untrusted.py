@@ -15,13 +15,16 @@ def test_a_strangers_pipeline_on_the_command_line(
 ) -> None:
     for name in ("MMPIPE_UNTRUSTED", "HF_HUB_OFFLINE"):
         monkeypatch.setenv(name, "")  # Set back when the test is over.
-    monkeypatch.chdir(tmp_path)
-    model = {"name": str(Path(__file__).parents[1])}
+    for name in ("here", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "elsewhere" / "model.safetensors").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    model = {"name": str(tmp_path / "elsewhere")}
     tree = {
         "nlp": {"lang": "en", "pipeline": ["s"]},
         "components": {"s": {"factory": "mmpipe_sentiment", "model": model}},
     }
-    (tmp_path / "p.json").write_text(json.dumps(tree))
+    Path("p.json").write_text(json.dumps(tree))
     assert mmpipe("validate", "p.json").code == 0
     done = mmpipe(*(("validate", "p.json", "--untrusted") if is_behind else ("--untrusted", "validate", "p.json")))
     assert done.code == 3 and "components.s.model.name" in done.out and "lies outside" in done.out

@@ -215,6 +215,20 @@ def test_every_fault_is_listed() -> None:
     assert len(caught.value.faults) == len(found) and all(str(fault) in str(caught.value) for fault in found)
 
 
+def test_a_misspelt_factory_hides_no_other_fault() -> None:
+    block = {"factory": "mmpipe_sentimnt", "feild": "x", "model": {"naem": 1}}
+    tree = {"nlp": {"lang": "en", "pipeline": ["a", "b"]}, "components": {"a": block, "b": {**block, "field": "b"}}}
+    tree["components"]["b"]["factory"] = "something_else"
+    tree["components"]["b"]["model"] = {"@architectures": "mmpipe.SequenceClasifier.v1"}
+    assert wheres(tree) == [
+        "components.a.factory",
+        "components.a.feild",
+        "components.a.model.naem",
+        "components.b.factory",
+        "components.b.model.@architectures",
+    ]
+
+
 def test_every_factory_of_spacy_is_valid_with_its_defaults() -> None:
     # The default of nn_labeller names an architecture that spaCy no longer has; "en.x" is how spaCy keys an English x.
     known = [name for name in Language().factory_names if "." not in name and not name.startswith("test_")]

@@ -134,6 +134,15 @@ def test_tensors_that_do_not_make_the_model(folder, fault):
         classify(folder)
 
 
+def test_a_shipped_model_of_another_task():
+    pytest.importorskip("mmpipe_qa")
+    with pytest.raises(ModelError, match="'mmpipe/qa-small' has no weights for a BertForSequenceClassif") as caught:
+        SequenceClassifier("mmpipe/qa-small", device="cpu", precision="fp32").predict(TEXTS)
+    assert caught.value.next_step == (
+        "name a checkpoint trained for this task (its config.json says ['BertForQuestionAnswering'])"
+    )
+
+
 def test_a_saved_checkpoint_packed_into_an_overlay_predicts_the_same(made, tmp_path):
     made[1].half().save_pretrained(tmp_path / "whole")
     made[1].float()

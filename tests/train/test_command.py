@@ -44,6 +44,7 @@ def test_the_command_trains_saves_and_logs(corpus: Path, config: Callable[..., d
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     assert "step 20/60" in done.stderr and "61 updates" in done.stderr and not done.stdout
+    assert " of 0 to 60; saved" in done.stderr
     with (output / "training.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["step"] for row in rows] == ["0", "20", "40", "60"]
