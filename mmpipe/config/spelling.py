@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import math
 import re
 import sys
 from collections import Counter
@@ -19,6 +18,7 @@ from confection import Config, ConfigValidationError
 from confection import Config as Tree
 
 from mmpipe.config.expansion import check_expansion
+from mmpipe.config.leaves import MAX_DEPTH, check_leaves
 from mmpipe.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -26,12 +26,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MAX_VALUES, MAX_DEPTH, MAX_BYTES, MAX_COMMENTS = 100_000, 50, 2**18, 100
+MAX_BYTES, MAX_COMMENTS = 2**18, 100
 MAX_YAML_BYTES = 2**16  # Its parser is slow.
-"""Limits of a config: values in its tree and levels, bytes of its file, ` #` in a line that may begin a comment.
-
-YAML and `${...}` can write a tree of billions of values in a few lines.
-"""
+"""Limits of a config's file: its bytes, and ` #` in a line that may begin a comment."""
 _KEY = re.compile(r"""(?P<part>[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')|(?P<between>[. \t]+)|(?P<other>[^.])""")
 _SECTION = re.compile(r"\[([^\[\]]+)\]")
 
@@ -76,7 +73,7 @@ def from_mapping(tree: Any, *, where: str) -> Tree:
             where=where,
             next_step='the smallest one is {"nlp": {"lang": "en", "pipeline": []}}',
         )
-    _check_leaves(tree, where, (), itertools.count())
+    check_leaves(tree, where)
     return Config(tree) if not isinstance(tree, Config) else tree
 
 
@@ -173,43 +170,6 @@ def _without_comment(line: str) -> str:
             json.loads(before.partition("=")[2])
             return before
     return line
-
-
-def _check_leaves(value: Any, where: str, path: tuple[str, ...], counter: Iterator[int]) -> None:
-    if next(counter) > MAX_VALUES:
-        raise ConfigError(f"holds more than {MAX_VALUES:,} values", where=where, next_step="a pipeline needs few")
-    place = f"{where}: {'.'.join(path[:8])}" if path else where
-    if len(path) > MAX_DEPTH:
-        raise ConfigError(f"is nested more than {MAX_DEPTH} levels deep", where=place, next_step="flatten it")
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if not isinstance(key, str) or not key or not _is_text(key):
-                raise ConfigError(f"{key!r} is not a name", where=place, next_step="names are non-empty strings")
-            _check_leaves(item, where, (*path, key), counter)
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _check_leaves(item, where, (*path, str(index)), counter)
-    elif isinstance(value, str):
-        if not _is_text(value):
-            raise ConfigError(f"{value!r} holds half a surrogate pair", where=place, next_step="replace it")
-    elif value is not None and not isinstance(value, bool | int | float):
-        raise ConfigError(
-            f"{value!r} is a {type(value).__name__}; values are strings, numbers, booleans, null, lists and tables",
-            where=place,
-            next_step="put it in quotes",
-        )
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ConfigError(f"a number of {value.bit_length()} bits", where=place, next_step="write one of 64 at most")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"{value} is no number", where=place, next_step="write a finite number")
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
