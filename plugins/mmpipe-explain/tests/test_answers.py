@@ -141,6 +141,17 @@ def test_no_answer_is_explained_by_the_token_that_stands_for_it(
     assert found["probability"] == pytest.approx(doc._.answers[0]["no_answer_score"])
 
 
+@pytest.mark.parametrize("place", [(3, 4), (0, 10_000)])
+def test_an_answer_that_no_window_holds_is_named(
+    tiny: Callable[..., str], explaining: Explaining, place: tuple[int, int]
+) -> None:
+    nlp = explaining("mmpipe_qa", tiny("bert", has_spans=True), method="gradient_x_input")
+    doc = asked(nlp, TEXT * 4)
+    doc._.answers[0] |= {"start": place[0], "end": min(place[1], len(doc.text)), "text": "another's"}
+    with pytest.raises(mmpipe.RecordError, match=rf"characters {place[0]} to \d+ stands in nothing"):
+        nlp.get_pipe(nlp.pipe_names[-1])(doc)
+
+
 def test_every_question_and_none(tiny: Callable[..., str], explaining: Explaining) -> None:
     nlp = explaining("mmpipe_qa", tiny("bert", has_spans=True), method="gradient_x_input")
     doc = asked(nlp, "The sun came out.", "Who came out?", "Why?")

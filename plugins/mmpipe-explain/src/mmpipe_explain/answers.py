@@ -8,6 +8,7 @@ from typing import Any
 
 from spacy.tokens import Doc
 
+from mmpipe import RecordError
 from mmpipe.component import TransformerPipe
 from mmpipe.models.answer import SpanLogits, find_answers
 from mmpipe.models.attribution import Probe
@@ -62,7 +63,7 @@ def logits_at(first: int, last: int) -> Callable[[Any], Any]:
 
 
 def _deciding(logits: SpanLogits, start: int, end: int, settings: Mapping[str, Any]) -> tuple[int, int, int]:
-    """The window, and the first and last piece, that an answer came from."""
+    """The window, and the first and last piece, that an answer came from. Raises RecordError where none holds it."""
     for candidate in find_answers(logits, top_k=_MOST_CANDIDATES, **settings).candidates:
         if (candidate.start, candidate.end) == (start, end):
             return candidate.window, candidate.pieces[0], candidate.pieces[-1]
@@ -70,12 +71,20 @@ def _deciding(logits: SpanLogits, start: int, end: int, settings: Mapping[str, A
     pieces = logits.pieces.within(start, end)
 
     def score(index: int) -> float:
+        if not pieces:
+            return -float("inf")
         window = logits.windows[index]
         first, last = pieces[0] - window.first_piece, pieces[-1] - window.first_piece
         is_inside = first >= 0 and last < len(window.start)
         return float(window.start[first] + window.end[last]) if is_inside else -float("inf")
 
-    return max(range(len(logits.windows)), key=score), pieces[0], pieces[-1]
+    best = max(range(len(logits.windows)), key=score)
+    if score(best) == -float("inf"):
+        raise RecordError(
+            f"the answer at characters {start} to {end} stands in nothing that the model reads at once",
+            next_step="explain answers with the model that found them; its windows may be too short for this one",
+        )
+    return best, pieces[0], pieces[-1]
 
 
 def _least_empty(logits: SpanLogits) -> int:
