@@ -26,9 +26,9 @@ run: $(VENV)/.installed
 	$(BIN)/mmpipe run corpora/articles/pipeline.zh.cfg corpora/articles/articles.zh.jsonl -o out/articles.zh.jsonl --restart
 	$(BIN)/mmpipe run corpora/topics/pipeline.cfg corpora/topics/topics.jsonl -o out/topics.jsonl --restart
 	$(BIN)/mmpipe run corpora/letters/pipeline.cfg corpora/letters/letters.jsonl -o out/letters.jsonl --restart
-	@$(BIN)/mmpipe show out/topics.jsonl --limit 2
-	@$(BIN)/mmpipe show out/letters.jsonl --limit 2
-	@$(BIN)/mmpipe show out/articles.zh.jsonl
+	@$(BIN)/mmpipe show out/topics.jsonl --limit 2 --field topics
+	@$(BIN)/mmpipe show out/letters.jsonl --limit 2 --field privacy --field masked
+	@$(BIN)/mmpipe show out/articles.zh.jsonl --field summary
 	@$(BIN)/mmpipe show out/corpora.jsonl --limit 16 --gold label --by style
 
 # Those of the plugins beside those of mmpipe: each half takes one processor.
