@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mmpipe.plain import is_text
+
 Type = str | list[Any] | dict[str, Any]
 MAX_STRUCT_KEYS, MAX_DEPTH = 64, 8
 """A value with more keys, or nested deeper, is inferred as "json"."""
@@ -27,7 +29,7 @@ def fits(value: Any, kind: Type) -> bool:
         return _fits_scalar(value, kind)
     if isinstance(kind, list):
         return isinstance(value, list | tuple) and all(fits(item, kind[0]) for item in value)
-    if not isinstance(value, Mapping) or not all(_is_text(key) for key in value):
+    if not isinstance(value, Mapping) or not all(is_text(key) for key in value):
         return False
     if "*" in kind:
         return all(fits(item, kind["*"]) for item in value.values())
@@ -41,7 +43,7 @@ def infer(values: Iterable[Any]) -> Type:
 
 def is_name(name: Any) -> bool:
     """Whether a column or a key of a struct may be called so."""
-    return _is_text(name) and name != "" and "\0" not in name
+    return is_text(name) and name != "" and "\0" not in name
 
 
 def check(kind: Any, where: str) -> None:
@@ -83,17 +85,12 @@ def read_spelled(spelled: Any) -> Type:
 
 def _fits_scalar(value: Any, kind: str) -> bool:
     if kind == "string":
-        return _is_text(value)
+        return is_text(value)
     if kind == "bool" or isinstance(value, bool):
         return kind == "bool" and isinstance(value, bool)
     if kind == "int":
         return isinstance(value, int) and -(2**63) <= value < 2**63
     return abs(value) <= 2**53 if isinstance(value, int) else isinstance(value, float) and math.isfinite(value)
-
-
-def _is_text(value: Any) -> bool:
-    """A string that UTF-8 can hold."""
-    return isinstance(value, str) and (value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value))
 
 
 def _type_of(value: Any, depth: int = 0) -> Type:

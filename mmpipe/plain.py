@@ -92,3 +92,8 @@ def check_unicode(text: str, name: str | None, where: str) -> None:
             where=where,
             next_step="encode the file as UTF-8, or replace that character",
         ) from None
+
+
+def is_text(value: Any) -> bool:
+    """A string that UTF-8 can hold."""
+    return isinstance(value, str) and (value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmpipe.errors import ConfigError
+from mmpipe.plain import is_text
 
 MAX_VALUES, MAX_DEPTH = 100_000, 50
 """Values in a tree, and its levels: YAML and `${...}` can write a tree of billions of values in a few lines."""
@@ -26,14 +27,14 @@ def _check(value: Any, where: str, path: tuple[str, ...], counter: Iterator[int]
         raise ConfigError(f"is nested more than {MAX_DEPTH} levels deep", where=place, next_step="flatten it")
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if not isinstance(key, str) or not key or not _is_text(key):
+            if not isinstance(key, str) or not key or not is_text(key):
                 raise ConfigError(f"{key!r} is not a name", where=place, next_step="names are non-empty strings")
             _check(item, where, (*path, key), counter)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             _check(item, where, (*path, str(index)), counter)
     elif isinstance(value, str):
-        if not _is_text(value):
+        if not is_text(value):
             raise ConfigError(f"{value!r} holds half a surrogate pair", where=place, next_step="replace it")
     elif value is not None and not isinstance(value, bool | int | float):
         raise ConfigError(
@@ -45,11 +46,3 @@ def _check(value: Any, where: str, path: tuple[str, ...], counter: Iterator[int]
         raise ConfigError(f"a number of {value.bit_length()} bits", where=place, next_step="write one of 64 at most")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{value} is no number", where=place, next_step="write a finite number")
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
