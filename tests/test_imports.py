@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 
 HEAVY = {"torch", "transformers", "spacy", "thinc", "numpy", "huggingface_hub"}
-HEAVY |= {"matplotlib", "sklearn", "sacrebleu", "rouge_score", "peft"}
+HEAVY |= {"pydantic", "matplotlib", "sklearn", "sacrebleu", "rouge_score", "peft"}
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
-    "arguments", [["-m", "mmpipe", "--help"], ["-m", "mmpipe", "--version"], ["-c", "import mmpipe"]]
+    "arguments",
+    [
+        ["-m", "mmpipe", "--help"],
+        ["-m", "mmpipe", "--version"],
+        ["-m", "mmpipe", "plugins", "list"],
+        ["-c", "import mmpipe"],
+    ],
 )
 def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     done = subprocess.run(

@@ -38,11 +38,24 @@ class PluginGroup(TyperGroup):
             found = app
         command = typer.main.get_command(found)
         command.name = name
+        _say_no_to_help(command)
         return command
+
+
+_NO_HELP = {"default_map": {"help": False}}
+
+
+def _say_no_to_help(command: Any) -> None:
+    """Let `--help` be false where it is not given: for an option without a value, Typer imports pydantic."""
+    for key, value in _NO_HELP.items():
+        command.context_settings.setdefault(key, value)
+    for subcommand in getattr(command, "commands", {}).values():
+        _say_no_to_help(subcommand)
 
 
 app = typer.Typer(
     cls=PluginGroup,
+    context_settings=_NO_HELP,
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Annotated
 
 import typer
@@ -31,6 +30,8 @@ def list_plugins(
     """Every plugin: version, status, what it provides, why it failed if it did, and what of it is deprecated."""
     found = get_plugins().plugins
     if as_json:
+        import json  # A table needs none.
+
         print(json.dumps([dataclasses.asdict(plugin) for plugin in found], ensure_ascii=False, indent=2))
         return
     from rich.console import Console

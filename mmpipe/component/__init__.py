@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import srsly
-from spacy.language import Language
-from spacy.tokens import Doc, Span, Token
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
 from spacy.vocab import Vocab
@@ -26,13 +24,15 @@ from mmpipe.component.model_place import load_model
 from mmpipe.document import RECORD, set_extension
 from mmpipe.errors import ModelError
 from mmpipe.learning import LearningPipe
+from mmpipe.models.packing import pack, unpack
 from mmpipe.models.reference import Reference
 from mmpipe.models.transformer import has_shim, shim_of
 from mmpipe.plugins import get_plugins
+from mmpipe.sentences import ensure_sentences, sentences
+
+__all__ = ["TransformerPipe", "ensure_sentences", "sentences"]
 
 _MODEL_FOLDER, _THINC_FILE, _CALIBRATION = "model", "thinc.msgpack", "calibration.json"
-_OPENING = frozenset("\"'“‘«‹„([{「『（《〈【")
-_ENDS_UNSPACED = frozenset("。！？…｡")
 
 
 class TransformerPipe(LearningPipe):
@@ -176,21 +176,12 @@ class TransformerPipe(LearningPipe):
         """As `to_disk`, in bytes."""
         with tempfile.TemporaryDirectory() as folder:
             self.to_disk(folder, exclude=exclude)
-            files = {str(f.relative_to(folder)): f.read_bytes() for f in Path(folder).rglob("*") if f.is_file()}
-        return srsly.msgpack_dumps(files)
+            return pack(Path(folder))
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> TransformerPipe:
         """As `from_disk`. The weights lie in a temporary folder for as long as this component lives."""
         self._folder = tempfile.TemporaryDirectory(prefix="mmpipe-")
-        files = srsly.msgpack_loads(data)
-        if not isinstance(files, dict) or not all(isinstance(n, str) and type(c) is bytes for n, c in files.items()):
-            raise ModelError("the bytes hold no files", next_step="make them with `to_bytes`")
-        for name, content in files.items():
-            file = Path(self._folder.name) / name
-            if not file.resolve().is_relative_to(Path(self._folder.name).resolve()):
-                raise ModelError(f"the bytes hold a file {name!r} outside their folder", next_step="do not trust them")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
+        unpack(data, Path(self._folder.name))
         return self.from_disk(self._folder.name, exclude=exclude)
 
     def _reference(self) -> dict[str, Any]:
@@ -211,42 +202,3 @@ class TransformerPipe(LearningPipe):
                 where=where,
                 next_step="get the weights that it was saved with, or save the pipeline anew",
             )
-
-
-def sentences(doc: Doc) -> list[Span]:
-    """The sentences of a Doc, without the white space around them; blank ones are left out.
-
-    An opening quotation mark or bracket that a sentence splitter left at the end of a sentence begins the next one.
-    Raises ValueError (spaCy's E030) where nothing has set sentence boundaries.
-    """
-    spans, left_over = [], None
-    for sent in doc.sents if len(doc) else ():
-        words = [token.i for token in sent if not token.is_space]
-        if words and left_over is not None:
-            words.insert(0, left_over)
-        if words:
-            left_over = words.pop() if len(words) > 1 and _opens(doc[words[-1]]) else None
-            spans.append(doc[words[0] : words[-1] + 1])
-    return spans
-
-
-def _opens(token: Token) -> bool:
-    """Whether a token is a mark that belongs to the word behind it, going by the spaces around it, or by the end of a
-    Chinese or Japanese sentence right before it."""
-    is_mark = token.text in _OPENING and not token.whitespace_ and token.i + 1 < len(token.doc)
-    before = token.nbor(-1) if is_mark else token
-    is_unspaced = before.text[-1] in _ENDS_UNSPACED and token.text not in "\"'"  # Straight ones close there.
-    return is_mark and bool(before.whitespace_ or before.is_space or is_unspaced)
-
-
-def ensure_sentences(nlp: Language, name: str) -> None:
-    """Add spaCy's `sentencizer` at the head of the pipeline if no component sets sentence boundaries; say so."""
-    # spaCy's `senter` declares only the second.
-    setters = {"doc.sents", "token.is_sent_start"}
-    if any(setters.intersection(nlp.get_pipe_meta(other).assigns) for other in nlp.component_names):
-        return
-    nlp.add_pipe("sentencizer", first=True)
-    warnings.warn(
-        f"{name!r} needs sentences and nothing before it finds them: a sentencizer was added at its head",
-        stacklevel=3,
-    )

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmpipe.errors import RecordError
-from mmpipe.models.checkpoint import TOKENIZER_LOCK
-from mmpipe.models.windows import Frame, LongText, Reading, cut_windows
+from mmpipe.models.windows import Frame, LongText, Reading, cut_windows, encode
 
 
 @dataclass(frozen=True)
@@ -68,14 +67,7 @@ def read_pairs(
         is_context_first = tokenizer.padding_side != "right"
     context_at = 0 if is_context_first else 1
     firsts, seconds = zip(*(pair if context_at else pair[::-1] for pair in pairs), strict=True)
-    with TOKENIZER_LOCK:
-        try:
-            encoded = tokenizer(list(firsts), list(seconds), return_attention_mask=False, verbose=False)
-        except (TypeError, UnicodeError) as error:
-            raise RecordError(
-                f"the tokenizer cannot read a question or a text: {error}",
-                next_step="it may hold half of a surrogate pair, as cut UTF-16 does: repair its encoding",
-            ) from error
+    encoded = encode(tokenizer, list(firsts), list(seconds))
     readings = []
     for index, (question, _) in enumerate(pairs):
         encoding = encoded[index]

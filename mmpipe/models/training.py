@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import fnmatch
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
@@ -106,6 +106,11 @@ class Trainer:
         """Add the gradient of a mean loss over so many examples to what is there."""
         (loss * n_examples).backward()
         self._n_examples += n_examples
+
+    def backward_from(self, outputs: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+        """Add the gradient of a sum, of which it is known what it is at some outputs; a step takes the sum, too."""
+        torch.autograd.backward(list(outputs), list(gradients))
+        self._n_examples = 1
 
     def step(self, sgd: Optimizer) -> None:
         """Update the weights with the mean gradient over all examples since the last step.

@@ -1,179 +1,31 @@
-"""A Hugging Face module inside a thinc model: found and loaded when first used, not when the config is read."""
+"""Thinc models around a checkpoint: how they are made, and how what they hold is found."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import logging
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal, get_args
+from collections.abc import Callable
+from typing import Any, get_args
 
-import torch
-from thinc.api import Model, Optimizer, Shim
-from torch import nn
+from thinc.api import Model
 
 from mmpipe.errors import ModelError
 from mmpipe.models.checkpoint import Checkpoint
 from mmpipe.models.reference import Reference
-from mmpipe.models.training import Trainer, Training
-from mmpipe.runtime.device import DTYPES, Placement, Precision, place, place_elsewhere
+from mmpipe.models.shim import Backend, Prepare, TransformerShim, fingerprint
+from mmpipe.models.training import Training
+from mmpipe.runtime.device import Precision
 
-Backend = Literal["auto", "torch", "onnx", "onnx or torch", "ctranslate2", "ctranslate2 or torch"]
-"""Who multiplies: "auto" is torch. On a processor, "onnx" is ONNX Runtime, for what reads, and "ctranslate2" is
-CTranslate2, for what writes from text; "... or torch" falls back, and says so."""
-Prepare = Callable[["TransformerShim", nn.Module], None]
-logger = logging.getLogger("mmpipe")
-
-
-class TransformerShim(Shim):
-    """Holds a checkpoint and where it runs.
-
-    `module`, `tokenizer` and `config` load what they name at their first use; a thinc model can therefore be
-    built from a config, and overwritten by `from_disk`, without the weights that the config names.
-
-    Once training has started, `module` is a copy of its own in fp32: inside `training()` the one that learns,
-    elsewhere the one that predicts and is saved. `dropout` is the rate of the next update.
-    """
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        *,
-        device: str,
-        precision: Precision,
-        is_generative: bool,
-        backend: Backend = "auto",
-        training: Training | None = None,
-        prepare: Prepare | None = None,
-    ) -> None:
-        super().__init__(None)
-        self.checkpoint, self.backend = checkpoint, backend
-        self.device, self.precision, self.is_generative = device, precision, is_generative
-        self.training_options: dict[str, Any] = training or {}
-        self.prepare = prepare
-        self.trainer: Trainer | None = None
-        self.dropout = 0.0
-        self._process = os.getpid()
-
-    @cached_property
-    def placement(self) -> Placement:
-        """Raises ModelError for a device that is not here, or a precision that the backend lacks."""
-        if self.backend in ("auto", "torch"):
-            return place(self.device, self.precision, is_generative=self.is_generative)
-        return place_elsewhere(self.backend.split()[0], self.device, self.precision)
-
-    @property
-    def module(self) -> nn.Module:
-        if self.trainer is not None:
-            return self.trainer.module if self.trainer.is_active else self.trainer.shown
-        if self._process != os.getpid():
-            # A forked worker inherits pools whose threads do not exist: OpenMP's is not used with one thread, and a
-            # session is made anew.
-            self._process = os.getpid()
-            torch.set_num_threads(1)
-            self._model = self._model if self.is_torch else None
-        if self._model is None:
-            self._model = self._load()
-        return self._model
-
-    def _load(self) -> nn.Module:
-        if self.backend in ("auto", "torch"):
-            return self.checkpoint.module(self.placement)
-        name, _, fallback = self.backend.partition(" or ")
-        if name == "onnx":
-            from mmpipe.models.onnx_module import onnx_module as elsewhere
-        else:
-            from mmpipe.models.ct2_module import ct2_module as elsewhere  # type: ignore[assignment]
-        try:
-            return elsewhere(self.checkpoint, self.placement.precision)
-        except ModelError as error:
-            if not fallback or self.placement.precision not in DTYPES:
-                raise
-            logger.warning("%s; torch runs it", error.what)
-            return self.checkpoint.module(self.placement)
-
-    @property
-    def is_torch(self) -> bool:
-        """Whether torch, and no other backend, runs what is loaded now."""
-        return not hasattr(self._model, "libraries")
-
-    @property
-    def tokenizer(self) -> Any:
-        return self.checkpoint.tokenizer
-
-    @property
-    def config(self) -> Any:
-        return self.checkpoint.config
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """What a result was made with: model, revision, SHA-256 over the weights, device, precision."""
-        reference, files = self.checkpoint.reference, self.checkpoint.files
-        return {
-            "model": reference.name,
-            "revision": files.commit or reference.revision,
-            "weights_sha256": files.fingerprint if self.trainer is None else fingerprint(self.trainer.shown),
-            "device": str(self.placement.device),
-            "precision": self.placement.precision if self.trainer is None else "fp32",
-        }
-
-    def point_to(self, reference: Reference) -> None:
-        """Use another model of the same kind from now on."""
-        self.checkpoint = type(self.checkpoint)(reference, self.checkpoint.auto_class)
-        self._model = self.trainer = None
-
-    def start_training(self) -> Trainer:
-        """Load a copy of the weights to train, unless that has been done. A head that the checkpoint lacks is new.
-
-        Raises ModelError where weights cannot be found, or the options do not fit them.
-        """
-        if self.trainer is None:
-            device = self.placement.device
-            module = self.checkpoint.trainee(device)
-            if self.prepare is not None:
-                self.prepare(self, module)
-            name = f"model {self.checkpoint.reference.name!r}: training"
-            self.trainer = Trainer(module, self.training_options, device, where=name)
-            self._model = None
-        return self.trainer
-
-    @contextmanager
-    def training(self) -> Iterator[nn.Module]:
-        """The module that learns: gradients and dropout on, under autocast where bf16 was chosen.
-
-        Losses are computed in here, on `module`'s outputs brought to fp32; `backward` may be called outside.
-        """
-        with self.start_training().active(self.dropout) as module:
-            yield module
-
-    def finish_update(self, optimizer: Optimizer) -> None:
-        """Update the weights, as thinc asks every shim to. See Trainer.step."""
-        if self.trainer is not None:
-            self.trainer.step(optimizer)
-
-    def to_disk(self, folder: Path) -> None:
-        """Write the weights as a plain Hugging Face folder with safetensors."""
-        if self.trainer is None:
-            self.checkpoint.save(folder, self._model if self.is_torch else None)
-        else:
-            is_half = self.training_options.get("saved_precision") == "fp16"
-            self.checkpoint.save(folder, self.trainer.shown, dtype=torch.float16 if is_half else torch.float32)
-
-    def to_bytes(self) -> bytes:
-        reference = self.checkpoint.reference
-        return json.dumps({"name": reference.name, "revision": reference.revision}).encode()
-
-    def from_bytes(self, data: bytes) -> TransformerShim:
-        self.point_to(Reference(**json.loads(data), offline=self.checkpoint.reference.offline))
-        return self
-
-    def to_device(self, device_type: str, device_id: int) -> None:
-        """The device comes from the config; spaCy's own switch (for CuPy arrays) does not move the module."""
+__all__ = [
+    "Backend",
+    "Precision",
+    "TransformerShim",
+    "fingerprint",
+    "has_shim",
+    "is_on_disk",
+    "no_backprop",
+    "shim_of",
+    "transformer_model",
+]
 
 
 def transformer_model(
@@ -188,6 +40,8 @@ def transformer_model(
     is_generative: bool = False,
     training: Training | None = None,
     prepare: Prepare | None = None,
+    width: int | None = None,
+    init: Callable | None = None,
     **attrs: Any,
 ) -> Model:
     """A thinc model around a checkpoint. `forward` finds the shim with `shim_of`, its options in `attrs`.
@@ -199,6 +53,7 @@ def transformer_model(
         rounding can change every later word.
     training: see mmpipe.models.training.Training. prepare: called with shim and module when training starts, to add
         to the module what its class does not have.
+    width, init: of a model that other thinc models build on: its dimension `nO`, and what `model.initialize` calls.
     """
     others = {"AutoModelForSeq2SeqLM": "ctranslate2"} if is_generative else {auto_class: "onnx"}
     known = [name for name in get_args(Backend) if name.split()[0] in ("auto", "torch", others.get(auto_class))]
@@ -213,7 +68,8 @@ def transformer_model(
         training=training,
         prepare=prepare,
     )
-    return Model(architecture, forward, attrs=attrs, shims=[shim])
+    dims = {} if width is None else {"nO": width}
+    return Model(architecture, forward, attrs=attrs, shims=[shim], dims=dims, init=init)
 
 
 def shim_of(model: Model) -> TransformerShim:
@@ -244,12 +100,3 @@ def no_backprop(d_outputs: Any) -> Any:
     raise ModelError(
         "the thinc model only predicts", next_step="train its component: `mmpipe train`, `nlp.update`, `spacy train`"
     )
-
-
-def fingerprint(module: nn.Module) -> str:
-    """SHA-256 over the names and values of a module's weights as they are now."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -94,20 +94,12 @@ def read_texts(
     """
     if not texts:
         return []
-    with TOKENIZER_LOCK:
-        try:
-            encoded = tokenizer(
-                [prefix + text for text in texts],
-                return_special_tokens_mask=True,
-                return_offsets_mapping=bool(prefix),
-                return_attention_mask=False,
-                verbose=False,
-            )
-        except (TypeError, UnicodeError) as error:
-            raise RecordError(
-                f"the tokenizer cannot read a text: {error}",
-                next_step="it may hold half of a surrogate pair, as cut UTF-16 does: repair its encoding",
-            ) from error
+    encoded = encode(
+        tokenizer,
+        [prefix + text for text in texts],
+        return_special_tokens_mask=True,
+        return_offsets_mapping=bool(prefix),
+    )
     masks = encoded.pop("special_tokens_mask")
     offsets = encoded.pop("offset_mapping", [[]] * len(texts))
     readings = []
@@ -120,6 +112,21 @@ def read_texts(
         frame = Frame(row, start, text_start, end)
         readings.append(cut_windows(frame, max_tokens, stride_tokens, long_text, tokenizer.truncation_side))
     return readings
+
+
+def encode(tokenizer: Any, texts: list[str], *pairs: list[str], **options: Any) -> Any:
+    """What a fast tokenizer makes of texts, or of pairs of them, without attention masks.
+
+    Raises RecordError for a text that it cannot read.
+    """
+    with TOKENIZER_LOCK:
+        try:
+            return tokenizer(texts, *pairs, return_attention_mask=False, verbose=False, **options)
+        except (TypeError, UnicodeError) as error:
+            raise RecordError(
+                f"the tokenizer cannot read a text: {error}",
+                next_step="it may hold half of a surrogate pair, as cut UTF-16 does: repair its encoding",
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ CNN |= {"embed_size": 100, "window_size": 1, "maxout_pieces": 2, "subword_featur
 def tree(corpus: Path, encoder: str, block: dict[str, Any], listener: dict[str, Any]) -> dict[str, Any]:
     textcat = {"@architectures": "spacy.TextCatReduce.v1", "exclusive_classes": True, "use_reduce_mean": True}
     textcat |= {"use_reduce_first": False, "use_reduce_last": False, "use_reduce_max": False, "tok2vec": listener}
-    sentiment = {"@architectures": "mmpipe.ListenerClassifier.v1", "tok2vec": listener}
+    sentiment = {"@architectures": "mmpipe.ListenerClassifier.v1", "tok2vec": dict(listener)}
     return {
         "paths": {"train": str(corpus / "train.jsonl"), "dev": str(corpus / "dev.jsonl")},
         "nlp": {"lang": "en", "pipeline": [encoder, "textcat", "sentiment"]},
@@ -76,7 +76,6 @@ def check(nlp: Language, encoder: str, corpus: Path) -> None:
 
 def test_spacys_tok2vec_is_shared(corpus: Path, tmp_path: Path, run: Callable[..., Any]) -> None:
     config = tree(corpus, "tok2vec", CNN, {"@architectures": "spacy.Tok2VecListener.v1", "width": 16})
-    config["components"]["textcat"]["model"]["tok2vec"] = dict(config["components"]["sentiment"]["model"]["tok2vec"])
     trained = run(config, tmp_path / "out")
     assert trained.best_score > 0.9
     loaded = mmpipe.load(tmp_path / "out" / "model-last")
@@ -98,6 +97,39 @@ def test_a_transformer_is_shared(
     trained = run(config, tmp_path / "out")
     assert trained.best_score > 0.8
     check(spacy.load(tmp_path / "out" / "model-last"), "transformer", corpus)
+
+
+def test_an_encoder_of_mmpipes_is_shared(
+    corpus: Path, tmp_path: Path, run: Callable[..., Any], tiny: Callable[..., str]
+) -> None:
+    block = {"@architectures": "mmpipe.TokenEncoder.v1", "name": tiny("bert"), "width": 32, "device": "cpu"}
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32}
+    config = tree(corpus, "tok2vec", block | {"training": {"precision": "fp32"}}, listener)
+    config["training"]["optimizer"]["learn_rate"] = 0.003
+    trained = run(config, tmp_path / "out")
+    assert trained.best_score > 0.8
+    loaded = mmpipe.load(tmp_path / "out" / "model-last")
+    for text in ("the wonderful film", "never it is"):
+        np.testing.assert_allclose(list(loaded(text).cats.values()), list(trained.nlp(text).cats.values()), atol=1e-4)
+    check(loaded, "tok2vec", corpus)
+
+
+def test_a_frozen_encoder_is_named_and_not_saved(
+    corpus: Path, tmp_path: Path, run: Callable[..., Any], tiny: Callable[..., str]
+) -> None:
+    block = {"@architectures": "mmpipe.TokenEncoder.v1", "name": tiny("bert"), "width": 32, "device": "cpu"}
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32}
+    config = tree(corpus, "tok2vec", block, listener)
+    config["training"] |= {"frozen_components": ["tok2vec"], "annotating_components": ["tok2vec"]}
+    trained = run(config, tmp_path / "out")
+    folder = tmp_path / "out" / "model-last"
+    assert (folder / "tok2vec" / "model").stat().st_size < 2000
+    text = "the wonderful film"
+    wanted = mmpipe.load(
+        {"nlp": {"lang": "en", "pipeline": ["tok2vec"]}, "components": {"tok2vec": config["components"]["tok2vec"]}}
+    )
+    np.testing.assert_array_equal(spacy.load(folder)(text).tensor, wanted(text).tensor)
+    assert spacy.load(folder)(text).cats == trained.nlp(text).cats
 
 
 def test_sentences_cannot_be_listened_to(corpus: Path) -> None:

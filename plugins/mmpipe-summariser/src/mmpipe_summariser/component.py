@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 from spacy.vocab import Vocab
@@ -15,7 +18,7 @@ from thinc.api import Model
 from mmpipe import ConfigError
 from mmpipe.component import TransformerPipe, sentences
 from mmpipe.learning import record_of
-from mmpipe.models import ranker, seq2seq
+from mmpipe.models import listener_ranker, ranker, seq2seq
 from mmpipe.models.ranker import Ranking
 from mmpipe.models.seq2seq import Generation
 from mmpipe_summariser.gold import shares, summaries_of
@@ -28,7 +31,7 @@ _OPENING, _CLOSING = "“‘「『（《【\"'(", "”’」』）》】\"')"
 
 def is_extractive(model: Model) -> bool:
     """Whether the model ranks sentences; otherwise it writes text."""
-    return model.name.startswith("mmpipe.SentenceRanker.")
+    return model.name.startswith("mmpipe.SentenceRanker.") or listener_ranker.listens(model)
 
 
 class Summariser(TransformerPipe):
@@ -89,6 +92,14 @@ class Summariser(TransformerPipe):
             **lengths,
         )
 
+    def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Language | None = None) -> None:
+        """See LearningPipe; a model that listens to a shared encoder gets a new head."""
+        if listener_ranker.listens(self.model):
+            self._check_gold(get_examples())
+            self.model.initialize(X=[example.predicted for example in islice(get_examples(), 10)])
+            return
+        super().initialize(get_examples, nlp=nlp)
+
     def has_gold(self, example: Example) -> bool:
         return bool(summaries_of(record_of(example))) and bool(example.predicted.text.strip())
 
@@ -100,18 +111,32 @@ class Summariser(TransformerPipe):
         if not is_extractive(self.model):
             texts = [example.predicted.text for example in examples]
             return seq2seq.loss(self.model, texts, [summaries_of(record_of(example))[0] for example in examples])
+        documents = self._sentences(examples)
+        targets = [shares(of_doc, record_of(e)) for of_doc, e in zip(documents, examples, strict=True)]
+        return ranker.loss(self.model, documents, targets)
+
+    def get_loss(self, examples: Iterable[Example], scores: Sequence[Ranking]) -> tuple[float, list[np.ndarray]]:
+        """See mmpipe.models.listener_ranker.loss: of a model that listens to a shared encoder."""
+        examples = list(examples)
+        targets = [
+            shares(of_doc, record_of(example)) if self.has_gold(example) else np.zeros(len(of_doc), dtype=np.float32)
+            for of_doc, example in zip(self._sentences(examples), examples, strict=True)
+        ]
+        return listener_ranker.loss(scores, targets)
+
+    def _sentences(self, examples: Sequence[Example]) -> list[list[str]]:
         if not all(example.predicted.has_annotation("SENT_START") for example in examples):
             raise ConfigError(
                 "a summary is chosen of sentences, and nothing has found any",
                 where=f"components.{self.name}",
                 next_step="list the component that finds them in training.annotating_components",
             )
-        documents = [[sent.text for sent in sentences(example.predicted)] for example in examples]
-        targets = [shares(of_doc, record_of(e)) for of_doc, e in zip(documents, examples, strict=True)]
-        return ranker.loss(self.model, documents, targets)
+        return [[sent.text for sent in sentences(example.predicted)] for example in examples]
 
     def predict(self, docs: Iterable[Doc]) -> Sequence[Ranking | Generation]:
         """A ranking of each document's sentences, or the text written for it."""
+        if listener_ranker.listens(self.model):
+            return self.model.predict(list(docs))
         if is_extractive(self.model):
             return self.model.predict([[sent.text for sent in sentences(doc)] for doc in docs])
         return self.model.predict([doc.text for doc in docs])
