@@ -96,26 +96,34 @@ def forward(model: Model, pairs: list[tuple[str, str]], is_train: bool) -> tuple
     return outputs, no_backprop
 
 
+Span = tuple[int, int]
+
+
 def loss(
     model: Model,
     questions: Sequence[str],
     contexts: Sequence[str],
-    spans: Sequence[tuple[int, int] | None],
+    spans: Sequence[Sequence[Span]],
     *,
     elsewhere: float = 0.1,
 ) -> torch.Tensor:
-    """Mean cross-entropy of first and last piece over one window a question, a scalar with gradient.
+    """Mean loss of first and last piece over one window a question, a scalar with gradient.
 
-    spans: the answer's first and last-plus-one character in its context; None where there is none, for which, as for
-        a window without the answer, both point to the checkpoint's "no answer" token (Devlin et al. 2019, "BERT").
+    It is half the negative log of what the model gives to all right answers of the window together, the probability of
+    an answer being that of its first piece times that of its last (Clark & Gardner 2018, "Simple and Effective
+    Multi-Paragraph Reading Comprehension"); with one answer, the mean of both cross-entropies.
+
+    spans: a question's right answers, each its first and last-plus-one character in the context; none for a question
+        without an answer. That, and a window without one, is the checkpoint's "no answer" token (Devlin et al. 2019,
+        "BERT").
     elsewhere: how often (0 to 1) an answered question sees any window of a long context instead of one that holds
-        its answer. Windows are drawn with torch's random numbers.
+        an answer. Windows are drawn with torch's random numbers.
     Raises RecordError for a span that is not in its context; ModelError where nothing can stand for "no answer".
     """
     shim = shim_of(model)
     readings, _ = _read(model, list(zip(questions, contexts, strict=True)))
     chosen = [_choose(*both, elsewhere) for both in zip(readings, spans, strict=True) if both[0].windows]
-    places = iter([place for _, *place in chosen])
+    places = iter([right for _, right in chosen])
     smoothing = shim.training_options.get("label_smoothing", 0.0)
     with shim.training() as module:
         if not chosen:
@@ -123,21 +131,26 @@ def loss(
 
         def run(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
             output, is_read = call(module, inputs), inputs["attention_mask"] > 0
-            targets = torch.tensor(list(islice(places, len(is_read))), device=is_read.device)
-            both = zip((output.start_logits, output.end_logits), targets.T, strict=True)
-            return torch.stack([_cross_entropy(logits.float(), *rest, is_read, smoothing) for logits, *rest in both], 1)
+            starts, ends = (logits.float() for logits in (output.start_logits, output.end_logits))
+            return _negative_log(starts, ends, list(islice(places, len(is_read))), is_read, smoothing)
 
-        return learn_windows(run, [window for window, *_ in chosen], shim).mean()
+        return learn_windows(run, [window for window, _ in chosen], shim).mean()
 
 
-def _cross_entropy(
-    logits: torch.Tensor, targets: torch.Tensor, is_read: torch.Tensor, smoothing: float
+def _negative_log(
+    starts: torch.Tensor, ends: torch.Tensor, right: list[list[Span]], is_read: torch.Tensor, smoothing: float
 ) -> torch.Tensor:
-    """Shape (n_rows,), over what is no padding, with a share of each target spread over all of that."""
-    log_p = logits.masked_fill(~is_read, -torch.inf).log_softmax(-1)
-    exact = -log_p.gather(1, targets[:, None])[:, 0]
-    spread = -log_p.masked_fill(~is_read, 0.0).sum(1) / is_read.sum(1)
-    return (1 - smoothing) * exact + smoothing * spread
+    """Shape (n_rows,), over what is no padding, with a share of each target spread over all of that.
+
+    right: of each row, the places where a right answer begins and ends.
+    """
+    log_starts, log_ends = (logits.masked_fill(~is_read, -torch.inf).log_softmax(-1) for logits in (starts, ends))
+    exact = [
+        -torch.logsumexp(row_starts[[first for first, _ in spans]] + row_ends[[last for _, last in spans]], 0) / 2
+        for row_starts, row_ends, spans in zip(log_starts, log_ends, right, strict=True)
+    ]
+    both = (log_starts + log_ends).masked_fill(~is_read, 0.0).sum(1)
+    return (1 - smoothing) * torch.stack(exact) - smoothing * both / is_read.sum(1) / 2
 
 
 def _read(model: Model, pairs: list[tuple[str, str]]) -> tuple[list[PairReading], int]:
@@ -181,23 +194,26 @@ def _null_place(reading: PairReading, window: Window) -> int | None:
     return place if place is None or place >= 0 else len(window) + place
 
 
-def _choose(reading: PairReading, span: tuple[int, int] | None, elsewhere: float) -> tuple[Window, int, int]:
-    """A window to learn from, and where in it the answer begins and ends, or "no answer" stands."""
-    windows = reading.windows
-    if span is not None:
-        answer = reading.pieces.within(*span)
+def _choose(reading: PairReading, spans: Sequence[Span], elsewhere: float) -> tuple[Window, list[Span]]:
+    """A window to learn from, and where in it right answers begin and end, or "no answer" stands."""
+    windows, answers = reading.windows, [reading.pieces.within(*span) for span in spans]
+    for span, answer in zip(spans, answers, strict=True):
         if not len(answer):
             raise RecordError(f"no text stands at the answer's characters {span}", next_step="check its offsets")
-        holding = [w for w in windows if w.pieces.start <= answer.start and answer.stop <= w.pieces.stop]
-        windows = holding if holding and torch.rand(()) >= elsewhere else windows
+    holding = [window for window in windows if any(_holds(window, answer) for answer in answers)]
+    if holding and torch.rand(()) >= elsewhere:
+        windows = tuple(holding)
     window = windows[int(torch.randint(len(windows), ()))]
-    if span is not None and window.pieces.start <= answer.start and answer.stop <= window.pieces.stop:
-        shift = window.place - window.pieces.start
-        return window, answer.start + shift, answer.stop - 1 + shift
+    shift = window.place - window.pieces.start
+    right = [(answer.start + shift, answer.stop - 1 + shift) for answer in answers if _holds(window, answer)]
     place = _null_place(reading, window)
-    if place is None:
+    if not right and place is None:
         raise ModelError(
             'the checkpoint has no [CLS] token that could stand for "no answer"',
             next_step="train it on questions that have an answer, or take a checkpoint with such a token",
         )
-    return window, place, place
+    return window, right or [(place, place)]  # type: ignore[list-item]
+
+
+def _holds(window: Window, answer: range) -> bool:
+    return window.pieces.start <= answer.start and answer.stop <= window.pieces.stop

@@ -359,10 +359,20 @@ class TestLoss:
         spans = [(context.index("raining"), context.index("raining") + 7), None, (0, len(context))]
         wanted = [loss_ for span in spans for loss_ in self.reference(folder, "when?", context, span)]
         assert len(wanted) == 3 and np.ptp(wanted) > 0.1
-        found = loss(model, ["when?"] * 3, [context] * 3, spans)
+        found = loss(model, ["when?"] * 3, [context] * 3, [[span] if span else [] for span in spans])
         assert found.item() == pytest.approx(np.mean(wanted), abs=1e-4)
         found.backward()
         assert shim_of(model).trainer.module.qa_outputs.weight.grad.abs().sum() > 0
+
+    def test_any_of_several_answers_is_right(self, tiny):
+        folder = tiny("bert", has_spans=True)
+        model = extractor(folder, training={"precision": "fp32"})
+        start, context = self.CONTEXT.index("raining"), self.CONTEXT
+        spans = [(start, start + 7), (start, len(context)), (0, start + 7)]
+        each = [self.reference(folder, "when?", context, span)[0] for span in spans]
+        found = loss(model, ["when?"], [context], [spans]).item()
+        assert found == pytest.approx(-np.log(np.exp(-2 * np.array(each)).sum()) / 2, abs=1e-4)
+        assert found < min(each)
 
     def test_a_long_context_gives_a_window_with_its_answer(self, tiny):
         folder = tiny("bert", has_spans=True)
@@ -372,18 +382,21 @@ class TestLoss:
         for span in spans.values():
             wanted = self.reference(folder, "when?", LONG, span)
             torch.manual_seed(0)
-            found = {round(loss(model, ["when?"], [LONG], [span], elsewhere=0.0).item(), 3) for _ in range(40)}
+            found = {
+                round(loss(model, ["when?"], [LONG], [[span] if span else []], elsewhere=0.0).item(), 3)
+                for _ in range(40)
+            }
             assert found == {round(one, 3) for one in wanted}
         assert len(found) > 3
         elsewhere = {
-            round(loss(model, ["when?"], [LONG], [spans["answered"]], elsewhere=1.0).item(), 3) for _ in range(40)
+            round(loss(model, ["when?"], [LONG], [[spans["answered"]]], elsewhere=1.0).item(), 3) for _ in range(40)
         }
         assert elsewhere & {round(one, 3) for one in wanted}, "windows without the answer are unanswered"
 
     def test_label_smoothing_is_torchs(self, tiny):
         folder = tiny("bert", has_spans=True)
         model = extractor(folder, training={"precision": "fp32", "label_smoothing": 0.2})
-        found = loss(model, ["when?"], [self.CONTEXT], [None]).item()
+        found = loss(model, ["when?"], [self.CONTEXT], [[]]).item()
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         judge = transformers.AutoModelForQuestionAnswering.from_pretrained(folder).eval()
         with torch.no_grad():
@@ -395,8 +408,8 @@ class TestLoss:
     def test_a_span_outside_the_context(self, tiny):
         model = extractor(tiny("bert", has_spans=True))
         with pytest.raises(RecordError, match="check its offsets"):
-            loss(model, ["when?"], [self.CONTEXT], [(500, 510)])
-        nothing = loss(model, ["when?"], ["  "], [None])
+            loss(model, ["when?"], [self.CONTEXT], [[(500, 510)]])
+        nothing = loss(model, ["when?"], ["  "], [[]])
         assert nothing.item() == 0.0 and nothing.requires_grad
 
 

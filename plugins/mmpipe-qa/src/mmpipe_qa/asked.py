@@ -8,7 +8,7 @@ from typing import Any
 from mmpipe import RecordError
 from mmpipe.metrics.qa import Answers
 
-Asked = tuple[str, tuple[int, int] | None]
+Asked = tuple[str, list[tuple[int, int]]]
 """A question, and its answer's first and last-plus-one character in the text; None where the text has none."""
 
 
@@ -37,16 +37,16 @@ def unique(questions: Iterable[str]) -> list[str]:
 
 
 def gold_of(record: Mapping[str, Any], text: str) -> list[Asked]:
-    """The questions that the record answers (see mmpipe.metrics.qa), each with its first answer that is in the text.
+    """The questions that the record answers (see mmpipe.metrics.qa), each with its answers that are in the text.
 
-    An answer without a place, or with one where the text says otherwise, is looked for. Questions none of whose
-    answers stands in the text are left out; RecordError is raised where the gold is malformed.
+    Of equal ones, one. An answer without a place, or with one where the text says otherwise, is looked for. Questions
+    none of whose answers stands in the text are left out; RecordError is raised where the gold is malformed.
     """
     found: list[Asked] = []
     for question in Answers().read_gold(record) or ():
         spans = [span for answer in question.answers if (span := _place(text, answer.text, answer.start))]
         if question.text and (spans or not question.answers):
-            found.append((question.text, spans[0] if spans else None))
+            found.append((question.text, list(dict.fromkeys(spans))))
     return found
 
 

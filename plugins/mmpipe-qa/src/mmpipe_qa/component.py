@@ -95,9 +95,9 @@ class QuestionAnswering(TransformerPipe):
     def loss(self, examples: Sequence[Example]) -> torch.Tensor:
         """See mmpipe.models.span_extractor.loss: the mean over all questions that the examples' records answer."""
         asked = [
-            (question, example.reference.text, span)
+            (question, example.reference.text, spans)
             for example in examples
-            for question, span in gold_of(record_of(example.reference), example.reference.text)
+            for question, spans in gold_of(record_of(example.reference), example.reference.text)
         ]
         questions, contexts, spans = zip(*asked, strict=True)
         return span_extractor.loss(self.model, questions, contexts, spans)
