@@ -2,13 +2,17 @@
 
     python qa_small_data.py --data DATA --out questions.jsonl.gz
     python qa_small_data.py --data DATA --out more.jsonl.gz --draw second
+    python qa_small_data.py --data DATA --out again.jsonl.gz --draw third
+    python qa_small_data.py --data DATA --out last.jsonl.gz --draw fourth
 
 DATA holds ``qa/``: SQuADShifts (Miller et al. 2020), QAMR (Michael et al. 2018), FairytaleQA (Xu et al. 2022) and
 SubjQA (Bjerva et al. 2020) as gzipped JSON lines. No question of SQuAD is among them.
 
 They lie in the order to learn them in. The first pass has short texts first, for what a question costs grows with its
 text: single sentences (QAMR), and passages of which some sentences around the answer are kept; whole passages come at
-its end. The second pass has the same passages, whole or nearly, and sentences that the first one left out.
+its end. The second pass has the same passages, whole or nearly, and sentences that the first one left out. The third
+has them once more, Wikipedia's twice (whole, and cut down), and the sentences that are left. Where annotators
+disagreed, these three have the shortest answer; the fourth pass, again of the passages, has all of them.
 
 Questions without an answer, besides SubjQA's own, are made in two ways: the question meets the passage of the same
 collection that shares most words with it and lacks the answer, or its own passage without the answer's sentence (after
@@ -42,16 +46,23 @@ N_SENTENCES, N_STORIES, N_REVIEWS = 12_000, 1_000, 4_000
 MOST_WORDS = 230
 SECOND_MADE, SECOND_REVIEWS, SECOND_WORDS = 0.06, 1_500, 150
 """The second pass: its share of made ones, its reviews, and how many words of passages not from Wikipedia are kept."""
+THIRD_STORIES, THIRD_SENTENCES, THIRD_WORDS = 2_000, 16_000, (50, 110)
+"""The third pass: its stories, its sentences, and how many words the second copy of a passage from Wikipedia keeps."""
+FOURTH_SENTENCES = 3_000
 _WORD, _SENTENCE = re.compile(r"\w+"), re.compile(r"[^.!?\n]+[.!?]*\s*")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One question about one text, with its answer's first and last-plus-one character; None where there is none."""
+    """One question about one text, with its answer's first and last-plus-one character; None where there is none.
+
+    others: further answers that are as right.
+    """
 
     question: str
     text: str
     span: tuple[int, int] | None
+    others: tuple[tuple[int, int], ...] = ()
 
 
 def read_asked(file: Path) -> list[Asked]:
@@ -61,7 +72,9 @@ def read_asked(file: Path) -> list[Asked]:
         for row in map(json.loads, lines):
             spans = [span for answer in row["answers"] if (span := place(row["context"], answer))]
             if spans or row["impossible"]:
-                found.append(Asked(" ".join(row["question"].split())[:200], row["context"], agreed(spans)))
+                best = agreed(spans)
+                others = tuple(sorted({span for span in spans if span != best}))
+                found.append(Asked(" ".join(row["question"].split())[:200], row["context"], best, others))
     return found
 
 
@@ -135,8 +148,9 @@ def shortened(asked: Asked, most_words: int, rng: random.Random) -> Asked:
             break
         first, last = rng.choice(fitting)
     begin, stop = sentences[first][0], max(sentences[last][1], end)
-    text = asked.text[begin:stop]
-    return replace(asked, text=text, span=None if asked.span is None else (start - begin, end - begin))
+    kept = tuple((a - begin, b - begin) for a, b in asked.others if begin <= a and b <= stop)
+    span = None if asked.span is None else (start - begin, end - begin)
+    return replace(asked, text=asked.text[begin:stop], span=span, others=kept)
 
 
 def made_without(asked: Asked, alike: Lookalikes, rng: random.Random) -> Asked | None:
@@ -178,6 +192,38 @@ def draw_second_pass(data: Path, seed: int) -> list[Asked]:
     """Draw what comes after :func:`draw_pass`: its passages' questions with more of their text, and other sentences."""
     first = {(asked.question, asked.text) for asked in draw_pass(data, seed)}
     rng = random.Random(seed + 1)
+    drawn = draw_long(data, rng)
+    drawn += rng.sample(
+        [row for row in read_all(data, SENTENCES) if (row.question, row.text) not in first], N_SENTENCES
+    )
+    rng.shuffle(drawn)
+    return drawn
+
+
+def draw_third_pass(data: Path, seed: int) -> list[Asked]:
+    """Draw what comes after :func:`draw_second_pass`, to be learned with dropout: the same once more, cut otherwise."""
+    seen = {(asked.question, asked.text) for draw in (draw_pass, draw_second_pass) for asked in draw(data, seed)}
+    rng = random.Random(seed + 2)
+    drawn = draw_long(data, rng)
+    drawn += [shortened(row, rng.randint(*THIRD_WORDS), rng) for row in read_all(data, PASSAGES[:1])]
+    drawn += [shortened(row, MOST_WORDS, rng) for row in rng.sample(read_all(data, STORIES), THIRD_STORIES)]
+    rows = read_all(data, SENTENCES)
+    rng.shuffle(rows)
+    drawn += sorted(rows, key=lambda row: (row.question, row.text) in seen)[:THIRD_SENTENCES]
+    rng.shuffle(drawn)
+    return drawn
+
+
+def draw_fourth_pass(data: Path, seed: int) -> list[Asked]:
+    """Draw what comes after :func:`draw_third_pass`: the passages with all their answers, and a few sentences."""
+    rng = random.Random(seed + 3)
+    drawn = draw_long(data, rng) + rng.sample(read_all(data, SENTENCES), FOURTH_SENTENCES)
+    rng.shuffle(drawn)
+    return drawn
+
+
+def draw_long(data: Path, rng: random.Random) -> list[Asked]:
+    """Every passage's question with the passage whole or nearly, a share of made ones, and a sample of reviews."""
     drawn: list[Asked] = []
     for name in PASSAGES:
         rows = read_asked(data / f"qa/{name}.jsonl.gz")
@@ -187,21 +233,22 @@ def draw_second_pass(data: Path, seed: int) -> list[Asked]:
             drawn.append(shortened(row, most, rng))
             if rng.random() < SECOND_MADE and (made := made_without(row, alike, rng)):
                 drawn.append(shortened(made, most, rng))
-    rows = [row for name in REVIEWS for row in read_asked(data / f"qa/{name}.jsonl.gz")]
-    drawn += [shortened(row, SECOND_WORDS, rng) for row in rng.sample(rows, SECOND_REVIEWS)]
-    rows = [row for name in SENTENCES for row in read_asked(data / f"qa/{name}.jsonl.gz")]
-    drawn += rng.sample([row for row in rows if (row.question, row.text) not in first], N_SENTENCES)
-    rng.shuffle(drawn)
-    return drawn
+    return drawn + [shortened(row, SECOND_WORDS, rng) for row in rng.sample(read_all(data, REVIEWS), SECOND_REVIEWS)]
 
 
-DRAWS = {"first": draw_pass, "second": draw_second_pass}
+def read_all(data: Path, names: tuple[str, ...]) -> list[Asked]:
+    """The questions of several files, one after another."""
+    return [row for name in names for row in read_asked(data / f"qa/{name}.jsonl.gz")]
 
 
-def records(drawn: list[Asked]) -> Iterator[dict]:
+DRAWS = {"first": draw_pass, "second": draw_second_pass, "third": draw_third_pass, "fourth": draw_fourth_pass}
+
+
+def records(drawn: list[Asked], *, has_others: bool = False) -> Iterator[dict]:
     """What `mmpipe train` reads."""
     for number, one in enumerate(drawn):
-        answers = [] if one.span is None else [{"text": one.text[slice(*one.span)], "start": one.span[0]}]
+        spans = [] if one.span is None else [one.span, *(one.others if has_others else ())]
+        answers = [{"text": one.text[slice(*span)], "start": span[0]} for span in spans]
         yield {"id": str(number), "question": one.question, "text": one.text, "answers": answers}
 
 
@@ -214,7 +261,9 @@ def main() -> None:
     args = parser.parse_args()
     drawn = DRAWS[args.draw](args.data, args.seed)
     with gzip.open(args.out, "wt", encoding="utf-8") as lines:
-        lines.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records(drawn))
+        lines.writelines(
+            json.dumps(record, ensure_ascii=False) + "\n" for record in records(drawn, has_others=args.draw == "fourth")
+        )
     print(f"{len(drawn)} questions, {sum(one.span is not None for one in drawn)} with an answer")
 
 

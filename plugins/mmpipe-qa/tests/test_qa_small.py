@@ -53,7 +53,7 @@ def test_f1_on_squad() -> None:
     with gzip.open(SQUAD, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for index, line in enumerate(lines) if index % 12 == 0]
     rows = [{"text": row["context"], "question": row["question"], "gold": row["answers"]} for row in rows]
-    assert figures(nlp, rows, "gold")["f1"] >= 69, "73.8 on all of them, within what a sample of 450 may vary"
+    assert figures(nlp, rows, "gold")["f1"] >= 72, "76.2 on all of them, within what a sample of 450 may vary"
 
 
 def test_a_long_document_answers_as_a_short_one(nlp: Language) -> None:
