@@ -47,8 +47,7 @@ _NO_HELP = {"default_map": {"help": False}}
 
 def _say_no_to_help(command: Any) -> None:
     """Let `--help` be false where it is not given: for an option without a value, Typer imports pydantic."""
-    for key, value in _NO_HELP.items():
-        command.context_settings.setdefault(key, value)
+    command.context_settings = _NO_HELP | command.context_settings
     for subcommand in getattr(command, "commands", {}).values():
         _say_no_to_help(subcommand)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import srsly
 import torch
-from safetensors.torch import load, save
 from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model, PyTorchShim
 from thinc.types import Floats2d
@@ -19,6 +18,7 @@ from torch.nn import functional
 
 from mmpipe.errors import ModelError
 from mmpipe.models.dropout import Dropouts
+from mmpipe.models.packing import pack, unpack
 from mmpipe.models.ranker import Ranking
 from mmpipe.models.sentence_head import SentenceHead
 from mmpipe.sentences import sentences
@@ -56,14 +56,15 @@ class DocumentHead(nn.Module):
         self.head = head
         self.dropouts = Dropouts(head)
 
-    def forward(self, rows: Sequence[Tensor], members: Sequence[Sequence[Tensor]]) -> list[Tensor]:
-        """The scores of each document's sentences, (n_sents,); arguments as of `sentence_vectors`."""
-        return [self.score(of_doc, sents) for of_doc, sents in zip(rows, members, strict=True)]
+    def forward(self, rows: Sequence[Tensor], members: Sequence[Sequence[Tensor]]) -> list[tuple[Tensor, Tensor]]:
+        """Of each document, its sentences' scores, (n_sents,), and vectors; arguments as of `sentence_vectors`."""
+        return [self.read(of_doc, sents) for of_doc, sents in zip(rows, members, strict=True)]
 
-    def score(self, rows: Tensor, members: Sequence[Tensor]) -> Tensor:
+    def read(self, rows: Tensor, members: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         positions = torch.arange(len(members), device=rows.device)
         lengths = torch.tensor([len(tokens) for tokens in members], device=rows.device)
-        return self.head(sentence_vectors(rows, members), positions, lengths)
+        vectors = sentence_vectors(rows, members)
+        return self.head(vectors, positions, lengths), vectors
 
 
 def sentence_vectors(rows: Tensor, members: Sequence[Tensor]) -> Tensor:
@@ -86,15 +87,15 @@ def forward(model: Model, docs: Sequence[Doc], is_train: bool) -> tuple[list[Ran
     rows = [xp2torch(of_doc, requires_grad=is_train, device=shim.device) for of_doc in vectors]
     members = [_members(doc, shim.device) for doc in docs]
     shim._model.dropouts.set(model.attrs["dropout_rate"])
-    scores, bp_scores = shim(ArgsKwargs((rows, members), {}), is_train)
+    found, bp_scores = shim(ArgsKwargs((rows, members), {}), is_train)
+    scores = [of_doc for of_doc, _ in found]
     rankings = []
-    with torch.no_grad():
-        for of_doc, sents, found in zip(rows, members, scores, strict=True):
-            lengths = np.array([len(tokens) for tokens in sents], dtype=np.int64)
-            rankings.append(Ranking(_array(found), _array(sentence_vectors(of_doc, sents)), lengths, 1.0))
+    for (of_doc, sent_vectors), sents in zip(found, members, strict=True):
+        lengths = np.array([len(tokens) for tokens in sents], dtype=np.int64)
+        rankings.append(Ranking(_array(of_doc), _array(sent_vectors), lengths, 1.0))
 
     def backprop(d_scores: Sequence[np.ndarray]) -> Any:
-        taught = [index for index, found in enumerate(scores) if len(found)]
+        taught = [index for index, of_doc in enumerate(scores) if len(of_doc)]
         gradients = [torch.from_numpy(d_scores[i]).to(scores[i]) for i in taught]
         if taught:
             bp_scores(ArgsKwargs(([scores[i] for i in taught],), {"grad_tensors": gradients}))
@@ -137,15 +138,14 @@ def _array(tensor: Tensor) -> np.ndarray:
 def _to_bytes(module: DocumentHead | None) -> bytes:
     if module is None:
         return b""
-    head = module.head
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
-    return srsly.msgpack_dumps({"config": json.dumps(head.config | {"lead": head.lead}), "weights": save(weights)})
+    with TemporaryDirectory() as folder:
+        module.head.save(folder)
+        return pack(Path(folder))
 
 
 def _from_bytes(module: DocumentHead | None, data: bytes, device: torch.device) -> DocumentHead | None:
     if not data:
         return None
-    stored = srsly.msgpack_loads(data)
-    head = SentenceHead(**json.loads(stored["config"]))
-    head.load_state_dict(load(stored["weights"]))
-    return DocumentHead(head).to(device)
+    with TemporaryDirectory() as folder:
+        unpack(data, Path(folder))
+        return DocumentHead(SentenceHead.from_folder(folder)).to(device)

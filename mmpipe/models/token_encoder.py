@@ -18,7 +18,7 @@ from mmpipe.models.reference import Reference
 from mmpipe.models.tokens import DocReading, read_docs, token_vectors
 from mmpipe.models.training import Training
 from mmpipe.models.transformer import Backend, TransformerShim, shim_of, transformer_model
-from mmpipe.models.windows import window_size
+from mmpipe.models.windows import Window, window_size
 from mmpipe.runtime.device import Precision
 
 
@@ -72,9 +72,9 @@ def forward(model: Model, docs: Sequence[Doc], is_train: bool) -> tuple[list[Flo
     _check_width(shim, model.get_dim("nO"))
     size = window_size(shim.config, shim.tokenizer, model.attrs["max_tokens"])
     readings = read_docs(shim.tokenizer, docs, max_tokens=size, stride_tokens=model.attrs["stride_tokens"])
-    if is_train:
-        return _learn(model, readings)
     windows = [window for reading in readings for window in reading.windows]
+    if is_train:
+        return _learn(model, readings, windows)
 
     def run(inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
         return list(call(shim.module, inputs).last_hidden_state.float().cpu())
@@ -83,10 +83,9 @@ def forward(model: Model, docs: Sequence[Doc], is_train: bool) -> tuple[list[Flo
     return [model.ops.asarray2f(vectors.numpy()) for vectors in _vectors(model, readings, hidden)], _ignore
 
 
-def _learn(model: Model, readings: Sequence[DocReading]) -> tuple[list[Floats2d], Callable]:
+def _learn(model: Model, readings: Sequence[DocReading], windows: Sequence[Window]) -> tuple[list[Floats2d], Callable]:
     shim = shim_of(model)
     shim.dropout = model.attrs["dropout_rate"]
-    windows = [window for reading in readings for window in reading.windows]
     with shim.training() as module:
 
         def run(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -109,8 +108,10 @@ def _vectors(model: Model, readings: Sequence[DocReading], hidden: Iterable[torc
     rest, found = iter(hidden), []
     for reading in readings:
         of_doc = [next(rest) for _ in reading.windows]
-        blank = torch.zeros(reading.n_tokens, model.get_dim("nO"))
-        found.append(token_vectors(reading, of_doc) if of_doc else blank)
+        if of_doc:
+            found.append(token_vectors(reading, of_doc))
+        else:
+            found.append(torch.zeros(reading.n_tokens, model.get_dim("nO")))
     return found
 
 

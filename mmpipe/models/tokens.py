@@ -12,7 +12,7 @@ from spacy.attrs import IDX, LENGTH
 from spacy.tokens import Doc
 from torch import Tensor
 
-from mmpipe.models.windows import Frame, Reading, cut_windows, encode
+from mmpipe.models.windows import Frame, Reading, cut_windows, encode, own_pieces
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ def read_docs(tokenizer: Any, docs: Sequence[Doc], *, max_tokens: int, stride_to
     masks = encoded.pop("special_tokens_mask")
     readings = []
     for index, (doc, mask) in enumerate(zip(docs, masks, strict=True)):
-        start = mask.index(0) if 0 in mask else len(mask)
-        end = len(mask) - mask[::-1].index(0) if 0 in mask else len(mask)
+        start, end = own_pieces(mask)
         frame = Frame({name: encoded[name][index] for name in encoded}, start, start, end)
         cut = cut_windows(frame, max_tokens, stride_tokens, "window", tokenizer.truncation_side)
         tokens, pieces = _align(doc, np.array(encoded[index].offsets[start:end], dtype=np.int64).reshape(-1, 2))

@@ -11,7 +11,7 @@ from thinc.api import Model
 from mmpipe.errors import ModelError
 from mmpipe.models.checkpoint import Checkpoint
 from mmpipe.models.reference import Reference
-from mmpipe.models.shim import Backend, Prepare, TransformerShim, fingerprint
+from mmpipe.models.shim import Backend, Prepare, TransformerShim
 from mmpipe.models.training import Training
 from mmpipe.runtime.device import Precision
 
@@ -19,7 +19,6 @@ __all__ = [
     "Backend",
     "Precision",
     "TransformerShim",
-    "fingerprint",
     "has_shim",
     "is_on_disk",
     "no_backprop",

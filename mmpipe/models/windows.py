@@ -105,13 +105,19 @@ def read_texts(
     readings = []
     for index, mask in enumerate(masks):
         row = {name: encoded[name][index] for name in encoded}
-        start = mask.index(0) if 0 in mask else len(mask)
-        end = len(mask) - mask[::-1].index(0) if 0 in mask else len(mask)
+        start, end = own_pieces(mask)
         # A piece that straddles the seam belongs to the text.
         text_start = start + sum(1 for _, last in offsets[index][start:end] if last <= len(prefix)) if prefix else start
         frame = Frame(row, start, text_start, end)
         readings.append(cut_windows(frame, max_tokens, stride_tokens, long_text, tokenizer.truncation_side))
     return readings
+
+
+def own_pieces(special: Sequence[int]) -> tuple[int, int]:
+    """Where the pieces of a text begin and end between special tokens, which are 1 in the mask."""
+    if 0 not in special:
+        return len(special), len(special)
+    return special.index(0), len(special) - special[::-1].index(0)
 
 
 def encode(tokenizer: Any, texts: list[str], *pairs: list[str], **options: Any) -> Any:

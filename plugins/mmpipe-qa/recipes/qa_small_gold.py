@@ -15,7 +15,8 @@ import json
 import random
 from pathlib import Path
 
-from qa_small_data import Asked, Lookalikes, made_without, read_asked, records
+from qa_small_data import records
+from qa_small_questions import Asked, Lookalikes, made_without, read_all, read_asked
 
 REVIEWS = ("subjqa_electronics_dev", "subjqa_grocery_dev", "subjqa_restaurants_dev", "subjqa_tripadvisor_dev")
 
@@ -50,7 +51,7 @@ def main() -> None:
     rng = random.Random(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     write(args.out / "squad.jsonl", squad(args.data, args.number, rng))
-    reviews = [row for name in REVIEWS for row in read_asked(args.data / f"qa/{name}.jsonl.gz")]
+    reviews = read_all(args.data, REVIEWS)
     write(args.out / "subjqa.jsonl", rng.sample(reviews, min(args.number, len(reviews))))
 
 
