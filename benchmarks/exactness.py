@@ -18,18 +18,13 @@ from typing import Any
 import torch
 import transformers
 from chosen import parsed, parser_of
-from ours import loaded, saved
+from ours import loaded, saved, settings
 from texts import CORPORA
 
 import mmpipe
 
 Said = list[tuple[Any, float]]
 """What is said of each input, and its score."""
-SETTINGS = {
-    "bf16": {"precision": "bf16"},
-    "onnx fp32": {"backend": "onnx", "precision": "fp32"},
-    "onnx int8": {"backend": "onnx", "precision": "int8"},
-}
 
 
 def records(name: str) -> list[dict[str, Any]]:
@@ -98,8 +93,8 @@ def rows(task: str) -> Iterator[str]:
     if by_hand is not None:
         with tempfile.TemporaryDirectory() as name:
             yield row(task, "Hugging Face's classes, fp32", by_hand(saved(factory, Path(name))), wanted)
-    for setting, model in SETTINGS.items():
-        if not (task == "caption" and "backend" in model):
+    for setting, model in settings().items():
+        if setting != "fp32" and not (task == "caption" and "backend" in model):
             yield row(task, setting, ours(model), wanted)
 
 

@@ -31,9 +31,12 @@ def saved(factory: str, folder: Path) -> str:
     return str(folder / "model")
 
 
-def precisions() -> tuple[str, ...]:
-    """Those to time: fp32, and what `auto` chooses where that is another."""
+def settings() -> dict[str, dict[str, Any]]:
+    """The ways of running a model that reads, each with its settings; bf16 where `auto` chooses that."""
     from mmpipe.runtime.device import place
 
-    chosen = place("cpu").precision
-    return ("fp32",) if chosen == "fp32" else ("fp32", chosen)
+    floats = dict.fromkeys(("fp32", place("cpu").precision))
+    found = {precision: {"precision": precision} for precision in floats}
+    found |= {f"OpenVINO, {name}": {"backend": "openvino", "precision": name} for name in (*floats, "int8")}
+    found |= {f"ONNX Runtime, {name}": {"backend": "onnx", "precision": name} for name in ("fp32", "int8")}
+    return found

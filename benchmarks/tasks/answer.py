@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from ours import BATCH_SIZES, loaded, precisions, saved
+from ours import BATCH_SIZES, loaded, saved, settings
 from race import Way, compare, share
 from texts import long_questions
 
@@ -24,14 +24,14 @@ def answer(folder: Path, rounds: int, n: int) -> None:
 
     others = [Way(f"pipeline(), batch size {size}", lambda size=size: theirs(size)) for size in BATCH_SIZES]
     ours = []
-    for precision in precisions():
-        nlp = loaded("mmpipe_qa", model, model={"precision": precision}, no_answer_threshold=None)
+    for name, setting in settings().items():
+        nlp = loaded("mmpipe_qa", model, model=setting, no_answer_threshold=None)
 
         def run(nlp: Any = nlp) -> list[str]:
             docs = nlp.pipe(mmpipe.make_docs(nlp, [{"text": t, "questions": q} for t, q in asked]), batch_size=256)
             return [one["text"] for doc in docs for one in doc._.answers]
 
-        ours.append(Way(f"mmpipe, {precision}", run))
+        ours.append(Way(f"mmpipe, {name}", run))
     compare(
         f"answer: {len(pairs)} questions about {len(asked)} texts of 1,500 words",
         others,

@@ -8,7 +8,7 @@ from typing import Any
 import spacy
 import torch
 import transformers
-from ours import BATCH_SIZES, loaded, precisions, saved
+from ours import BATCH_SIZES, loaded, saved, settings
 from race import Way, compare, share
 from texts import mixed_texts
 
@@ -35,11 +35,11 @@ def classify(folder: Path, rounds: int, n: int) -> None:
             )
     others.append(Way("a bare loop, one text at a time", lambda: bare_labels(pipe.model, pipe.tokenizer, texts)))
     ours = []
-    for precision in precisions():
-        nlp = loaded("mmpipe_sentiment", model, model={"precision": precision, "long_text": "truncate"})
+    for name, setting in settings().items():
+        nlp = loaded("mmpipe_sentiment", model, model={**setting, "long_text": "truncate"})
         ours.append(
             Way(
-                f"mmpipe, {precision}",
+                f"mmpipe, {name}",
                 lambda nlp=nlp: [doc._.sentiment["label"] for doc in nlp.pipe(texts, batch_size=256)],
             )
         )

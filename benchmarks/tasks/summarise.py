@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import spacy
-from ours import loaded, precisions, saved
+from ours import loaded, saved, settings
 from race import Way, compare, share
 from texts import mixed_texts
 
@@ -25,13 +25,13 @@ def summarise(folder: Path, rounds: int, n: int) -> None:
         Way("sentence-transformers' encode, batch size 32", lambda: encoder.encode(sentences, show_progress_bar=False))
     ]
     ours = []
-    for precision in precisions():
-        own = loaded("mmpipe_summariser", model, model={"precision": precision})
+    for name, setting in settings().items():
+        own = loaded("mmpipe_summariser", model, model=setting)
 
         def run(own: Any = own) -> list[str]:
             return [doc._.summary["text"] for doc in own.pipe(texts, batch_size=256)]
 
-        ours.append(Way(f"mmpipe, {precision}", run))
+        ours.append(Way(f"mmpipe, {name}", run))
     compare(
         f"summarise: {n} texts, {len(sentences)} sentences",
         others,

@@ -18,6 +18,7 @@ from torch import nn
 from mmpipe.errors import ModelError
 from mmpipe.models.adapter import without_adapter
 from mmpipe.models.files import Files, sha256
+from mmpipe.models.first_token import for_first_token
 from mmpipe.models.heads import is_of_head, replace_heads, save_module, to_this_task
 from mmpipe.models.overlay import load_overlay
 from mmpipe.models.processor import FILES as PROCESSOR_FILES
@@ -138,8 +139,12 @@ class Checkpoint:
     def _place(self, placement: Placement) -> nn.Module:
         # One that is loaded while something predicts must have gradients all the same, for all who share it.
         with torch.inference_mode(False):
-            module = self.load().to(placement.device, placement.dtype).eval()
+            module = self.as_predicting(self.load()).to(placement.device, placement.dtype).eval()
         return steady(module) if self._is_steady(placement.device) else module
+
+    def as_predicting(self, module: nn.Module) -> nn.Module:
+        """The same module, in place, without work that no prediction needs."""
+        return for_first_token(module) if self.auto_class == "AutoModelForSequenceClassification" else module
 
     def _is_steady(self, device: torch.device) -> bool:
         return self.auto_class.endswith("Classification") and device.type == "cpu"

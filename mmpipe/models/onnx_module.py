@@ -6,31 +6,19 @@ transformers. Int8 is dynamic: weights are quantised once, what flows through th
 
 from __future__ import annotations
 
-import copy
 import os
-import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import torch
 from torch import nn
 
 from mmpipe.models.checkpoint import Checkpoint
-from mmpipe.models.exported import cannot, exported, require
-from mmpipe.models.padding import call, padding_id
+from mmpipe.models.exported import exported, require
+from mmpipe.models.onnx_graph import OPSET, check, export
 from mmpipe.runtime.cache import SharedCache
 
-OUTPUTS = {
-    "AutoModelForSequenceClassification": ("logits",),
-    "AutoModelForQuestionAnswering": ("start_logits", "end_logits"),
-    "AutoModel": ("last_hidden_state",),
-}
-"""What is read of the models that can be exported, by their auto class."""
-CLOSE = 1e-3
-"""How far (of values of the size of logits) an exported model may be from torch's before it is refused."""
 LIBRARIES = ("onnx", "onnxruntime")
-_OPSET = 17
 _SESSIONS: SharedCache[OnnxModule] = SharedCache()
 
 
@@ -66,9 +54,7 @@ def onnx_module(checkpoint: Checkpoint, precision: str) -> OnnxModule:
     exported or gives other values then.
     """
     require("onnx", *LIBRARIES)
-    if checkpoint.auto_class not in OUTPUTS:
-        raise cannot("onnx", checkpoint, f"it runs encoders with a head, not {checkpoint.auto_class}")
-    ending = f"-opset{_OPSET}-{precision}.onnx"
+    ending = f"-opset{OPSET}-{precision}.onnx"
     file = exported("onnx", checkpoint, ending, lambda folder: _make(checkpoint, precision, folder), LIBRARIES)
     # A session does not live through a fork.
     return _SESSIONS.get((file, os.getpid()), lambda: OnnxModule(file, torch.get_num_threads()))
@@ -76,10 +62,9 @@ def onnx_module(checkpoint: Checkpoint, precision: str) -> OnnxModule:
 
 def _make(checkpoint: Checkpoint, precision: str, folder: Path) -> Path:
     plain, fused = folder / "plain.onnx", folder / "fused.onnx"
-    module = _eager(checkpoint)
-    _export(checkpoint, module, plain)
+    module = export("onnx", checkpoint, plain)
     _fuse(checkpoint, plain, fused)
-    _check(checkpoint, module, fused)
+    check("onnx", checkpoint, module, OnnxModule(fused, torch.get_num_threads()))
     if precision == "fp32":
         return fused
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -95,45 +80,6 @@ def _make(checkpoint: Checkpoint, precision: str, folder: Path) -> Path:
     return quantised
 
 
-def _eager(checkpoint: Checkpoint) -> nn.Module:
-    """The module in fp32 with attention written out, the form in which the optimiser knows it."""
-    twin = type(checkpoint)(checkpoint.reference, checkpoint.auto_class)
-    twin.files, twin.config = checkpoint.files, copy.deepcopy(checkpoint.config)
-    twin.config._attn_implementation = "eager"
-    return twin.load().eval()
-
-
-def _export(checkpoint: Checkpoint, module: nn.Module, file: Path) -> None:
-    inputs, outputs = _example(checkpoint, 2, 16), OUTPUTS[checkpoint.auto_class]
-    axes = {name: {0: "windows", 1: "length"} for name in (*inputs, *outputs)}
-    if checkpoint.auto_class.endswith("SequenceClassification"):
-        axes |= {name: {0: "windows"} for name in outputs}
-    with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            _Tuples(module, tuple(inputs), outputs).eval(),
-            tuple(inputs.values()),
-            str(file),
-            input_names=list(inputs),
-            output_names=list(outputs),
-            dynamic_axes=axes,
-            opset_version=_OPSET,
-            dynamo=False,
-        )
-
-
-class _Tuples(nn.Module):
-    """A module that takes and gives its tensors in an order, as the exporter wants it."""
-
-    def __init__(self, module: nn.Module, takes: tuple[str, ...], gives: tuple[str, ...]) -> None:
-        super().__init__()
-        self.module, self.takes, self.gives = module, takes, gives
-
-    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        output = call(self.module, dict(zip(self.takes, tensors, strict=True)))
-        return tuple(getattr(output, name) for name in self.gives)
-
-
 def _fuse(checkpoint: Checkpoint, plain: Path, fused: Path) -> None:
     from onnxruntime.transformers import optimizer
 
@@ -144,33 +90,3 @@ def _fuse(checkpoint: Checkpoint, plain: Path, fused: Path) -> None:
         hidden_size=getattr(checkpoint.config, "hidden_size", 0),
     )
     optimized.save_model_to_file(str(fused))
-
-
-def _check(checkpoint: Checkpoint, module: nn.Module, file: Path) -> None:
-    """Raises ModelError where the exported model is not the same function, for lengths it was not traced with too."""
-    session = OnnxModule(file, torch.get_num_threads())
-    for n_rows, length in ((1, 5), (3, 24)):
-        inputs = _example(checkpoint, n_rows, length)
-        with torch.inference_mode():
-            wanted, got = call(module, inputs), session(**inputs)
-        is_read = inputs["attention_mask"].bool()
-        for name in OUTPUTS[checkpoint.auto_class]:
-            first, second = getattr(wanted, name).float(), getattr(got, name)
-            per_token = first.shape[:2] == is_read.shape
-            difference = (first - second).abs()[is_read] if per_token else (first - second).abs()
-            if not difference.numel() or not float(difference.max()) <= CLOSE * max(1.0, float(first.abs().max())):
-                raise cannot("onnx", checkpoint, f"exported, its {name} differ by {float(difference.max()):.2g}")
-
-
-def _example(checkpoint: Checkpoint, n_rows: int, length: int) -> dict[str, torch.Tensor]:
-    """Inputs as `collate` makes them: the last row half padding, where the model can be padded."""
-    vocabulary = min(checkpoint.config.vocab_size, 1000)
-    draw = np.random.default_rng(length)
-    ids = torch.from_numpy(draw.integers(min(10, vocabulary - 1), vocabulary, (n_rows, length)))
-    mask, filler = torch.ones_like(ids), padding_id(checkpoint.config)
-    if n_rows > 1 and filler is not None:
-        ids[-1, length // 2 :], mask[-1, length // 2 :] = filler, 0
-    inputs = {"input_ids": ids, "attention_mask": mask}
-    if "token_type_ids" in checkpoint.tokenizer.model_input_names:
-        inputs["token_type_ids"] = torch.zeros_like(ids)
-    return inputs

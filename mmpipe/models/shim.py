@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,9 +25,24 @@ from mmpipe.models.reference import Reference
 from mmpipe.models.training import Trainer, Training
 from mmpipe.runtime.device import DTYPES, Placement, Precision, place, place_elsewhere
 
-Backend = Literal["auto", "torch", "onnx", "onnx or torch", "ctranslate2", "ctranslate2 or torch"]
-"""Who multiplies: "auto" is torch. On a processor, "onnx" is ONNX Runtime, for what reads, and "ctranslate2" is
-CTranslate2, for what writes from text; "... or torch" falls back, and says so."""
+Backend = Literal[
+    "auto",
+    "torch",
+    "openvino",
+    "openvino or torch",
+    "onnx",
+    "onnx or torch",
+    "ctranslate2",
+    "ctranslate2 or torch",
+]
+"""Who multiplies: "auto" is torch. On a processor, "openvino" is OpenVINO and "onnx" is ONNX Runtime, for what reads,
+and "ctranslate2" is CTranslate2, for what writes from text; "... or torch" falls back, and says so."""
+ELSEWHERE = {
+    "openvino": ("mmpipe.models.openvino_module", "openvino_module"),
+    "onnx": ("mmpipe.models.onnx_module", "onnx_module"),
+    "ctranslate2": ("mmpipe.models.ct2_module", "ct2_module"),
+}
+"""Where the module of a backend comes from: a function of a checkpoint and a precision."""
 Prepare = Callable[["TransformerShim", nn.Module], None]
 logger = logging.getLogger("mmpipe")
 
@@ -74,10 +90,11 @@ class TransformerShim(Shim):
             return self.trainer.module if self.trainer.is_active else self.trainer.shown
         if self._process != os.getpid():
             # A forked worker inherits pools whose threads do not exist: OpenMP's is not used with one thread, and a
-            # session is made anew.
+            # session is made anew. The old one is kept, for to end it would be to wait for its threads.
             self._process = os.getpid()
             torch.set_num_threads(1)
-            self._model = self._model if self.is_torch else None
+            if not self.is_torch:
+                self._left, self._model = self._model, None
         if self._model is None:
             self._model = self._load()
         return self._model
@@ -86,10 +103,8 @@ class TransformerShim(Shim):
         if self.backend in ("auto", "torch"):
             return self.checkpoint.module(self.placement)
         name, _, fallback = self.backend.partition(" or ")
-        if name == "onnx":
-            from mmpipe.models.onnx_module import onnx_module as elsewhere
-        else:
-            from mmpipe.models.ct2_module import ct2_module as elsewhere  # type: ignore[assignment]
+        module, function = ELSEWHERE[name]
+        elsewhere = getattr(import_module(module), function)
         try:
             return elsewhere(self.checkpoint, self.placement.precision)
         except ModelError as error:

@@ -54,8 +54,10 @@ def transformer_model(
         to the module what its class does not have.
     width, init: of a model that other thinc models build on: its dimension `nO`, and what `model.initialize` calls.
     """
-    others = {"AutoModelForSeq2SeqLM": "ctranslate2"} if is_generative else {auto_class: "onnx"}
-    known = [name for name in get_args(Backend) if name.split()[0] in ("auto", "torch", others.get(auto_class))]
+    others = ("openvino", "onnx")
+    if is_generative:
+        others = ("ctranslate2",) if auto_class == "AutoModelForSeq2SeqLM" else ()
+    known = [name for name in get_args(Backend) if name.split()[0] in ("auto", "torch", *others)]
     if backend not in known:
         raise ModelError(f"no backend {backend!r} for {architecture}", next_step=f"use one of {', '.join(known)}")
     shim = TransformerShim(

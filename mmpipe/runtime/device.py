@@ -47,25 +47,38 @@ def place(device: str = "auto", precision: Precision = "auto", *, is_generative:
             return Placement(where, "bf16", f"{where.type} multiplies bf16 in hardware")
         return Placement(where, "fp32", f"{where.type} has no bf16 arithmetic")
     if precision not in DTYPES:
-        other = "ctranslate2" if is_generative else "onnx"
+        other = "ctranslate2" if is_generative else "openvino"
         next_step = f'set backend = "{other}"' if precision == "int8" else f"use one of auto, {', '.join(DTYPES)}"
         raise ModelError(f"torch has no precision {precision!r} here", next_step=next_step)
     return Placement(where, precision, "asked for")
 
 
-def place_elsewhere(backend: str, device: str = "auto", precision: Precision = "auto") -> Placement:
-    """The same for a backend that is not torch, and runs on the processor: "auto" is fp32, "int8" quantises weights.
+ELSEWHERE = {"onnx": ("fp32", "int8"), "openvino": ("fp32", "bf16", "int8"), "ctranslate2": ("fp32", "int8")}
+"""The precisions of the backends that are not torch."""
 
-    Raises ModelError for another device, and for bf16, which the processor kernels of these lack.
+
+def place_elsewhere(backend: str, device: str = "auto", precision: Precision = "auto") -> Placement:
+    """The same for a backend that is not torch, and runs on the processor; "int8" quantises weights. "auto" is bf16
+    where the backend has it and the processor multiplies it, else fp32.
+
+    Raises ModelError for another device, and for a precision that the backend or the processor lacks.
     """
+    cpu, known = torch.device("cpu"), ELSEWHERE[backend]
     if device not in ("auto", "cpu"):
         raise ModelError(
             f"backend {backend} runs on the processor, not on {device!r}", next_step='set backend = "torch"'
         )
-    if precision not in ("auto", "fp32", "int8"):
-        raise ModelError(f"backend {backend} has no precision {precision!r}", next_step="use one of auto, fp32, int8")
-    is_auto = precision == "auto"
-    return Placement(torch.device("cpu"), "fp32" if is_auto else precision, "exact" if is_auto else "asked for")
+    if precision not in ("auto", *known):
+        raise ModelError(
+            f"backend {backend} has no precision {precision!r}", next_step=f"use one of auto, {', '.join(known)}"
+        )
+    if "bf16" not in known:
+        return Placement(cpu, "fp32", "exact") if precision == "auto" else Placement(cpu, precision, "asked for")
+    if precision == "bf16" and not multiplies_bf16(cpu):
+        raise ModelError(
+            f"backend {backend} has no bf16 on this processor", next_step='set precision = "auto", or "fp32"'
+        )
+    return place("cpu") if precision == "auto" else Placement(cpu, precision, "asked for")
 
 
 @functools.lru_cache(maxsize=8)

@@ -69,3 +69,16 @@ def test_the_card_and_the_size_of_what_is_shipped() -> None:
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 25_000_000
     card = (folder / "README.md").read_text("utf-8").lower()
     assert all(word in card for word in ("licence", "data", "accuracy"))
+
+
+@pytest.mark.skipif(not REVIEWS.exists(), reason="corpora/ is not beside this distribution")
+def test_int8_by_openvino_agrees_and_gives_the_same_bits_alone(nlp: Language) -> None:
+    pytest.importorskip("openvino")
+    texts = [json.loads(line)["text"] for line in REVIEWS.read_text("utf-8").splitlines()]
+    model = {"components.sentiment.model.backend": "openvino", "components.sentiment.model.precision": "int8"}
+    quick = mmpipe.load("sentiment", model)
+    together = [doc._.sentiment for doc in quick.pipe(texts)]
+    assert [quick(text)._.sentiment["scores"] for text in texts[::9]] == [one["scores"] for one in together[::9]]
+    wanted = [doc._.sentiment["label"] for doc in nlp.pipe(texts)]
+    agreed = sum(one["label"] == label for one, label in zip(together, wanted, strict=True)) / len(texts)
+    assert agreed >= 0.98
