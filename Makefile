@@ -61,6 +61,7 @@ fuzz: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bench]"
+	$(BIN)/python corpora/gallery/make_images.py
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/exactness.py
 	$(BIN)/python benchmarks/scaling.py

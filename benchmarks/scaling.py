@@ -1,12 +1,13 @@
 """How the rate of a classifier changes with the number of documents, their length, the components and the workers, and
 what share of the machine's own matrix products it reaches.
 
-    python benchmarks/scaling.py [documents] [length] [components] [workers] [peak]
+    python benchmarks/scaling.py [documents] [length] [components] [shared] [workers] [peak]
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from chosen import parsed, parser_of
 from ours import loaded, settings
-from texts import mixed_texts
+from texts import CORPORA, mixed_texts
 
 import mmpipe
 from mmpipe.models.transformer import shim_of
@@ -67,6 +68,21 @@ def components() -> None:
         nlp = mmpipe.load({"nlp": {"lang": "en", "pipeline": names}, "components": parts})
         rows.append((n, f"{rate(nlp, texts):.1f}"))
     table("number of classifiers, on the same weights", "components | documents a second", rows)
+
+
+def shared() -> None:
+    """Sentiment and a summary of each text: by a model each, and by heads on one encoder."""
+    texts, rows = mixed_texts(200), []
+    parts = {"sentencizer": {"factory": "sentencizer"}, "sentiment": {"factory": "mmpipe_sentiment"}}
+    parts["summary"] = {"factory": "mmpipe_summariser", "n_sentences": 3}
+    apart = mmpipe.load({"nlp": {"lang": "en", "pipeline": list(parts)}, "components": parts})
+    together = mmpipe.load(CORPORA / "one_pass/pipeline")
+    rates = [(rate(apart, texts), rate(together, texts)) for _ in range(3)]
+    for name, found in zip(("a model each", "one encoder for both"), zip(*rates, strict=True), strict=True):
+        rows.append((name, f"{statistics.median(found):.1f}"))
+    ratios = sorted(b / a for a, b in rates)
+    rows.append(("times as fast", f"{ratios[1]:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"))
+    table("sentiment and summary", "models | documents a second", rows)
 
 
 def workers() -> None:
@@ -123,7 +139,7 @@ def seconds(do: Callable[[], Any]) -> float:
     return min(found)
 
 
-TABLES = {one.__name__: one for one in (documents, length, components, workers, peak)}
+TABLES = {one.__name__: one for one in (documents, length, components, shared, workers, peak)}
 
 
 def main() -> None:

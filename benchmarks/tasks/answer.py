@@ -38,5 +38,8 @@ def answer(folder: Path, rounds: int, n: int) -> None:
         ours,
         len(asked),
         rounds,
-        lambda way: f"{share(way.outputs, others[0].outputs):.1%} of answers",
+        lambda way: (
+            f"{share(way.outputs, others[0].outputs):.1%} of answers"
+            + (f", {share(way.outputs, ours[0].outputs):.1%} as in fp32" if way in ours else "")
+        ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def records(n: int) -> list[dict[str, Any]]:
 def whole(folder: Path, rounds: int, n: int) -> None:
     """Captions, summaries, answers and sentiment of all records. `pipeline()` has no extractive summaries: its side
     encodes the same sentences, which is the model's part of them."""
-    rows, nlp = records(n), mmpipe.load(CORPORA / "pipeline.cfg")
+    rows = records(n)
+    readers = ("sentiment", "summary", "qa")
     kinds = {"sentiment": "text-classification", "qa": "question-answering", "caption": "image-to-text"}
     pipes = {
         name: transformers.pipeline(kind, model=saved(f"mmpipe_{name}", folder / name), device="cpu")
@@ -48,7 +50,7 @@ def whole(folder: Path, rounds: int, n: int) -> None:
     splitter = spacy.blank("en")
     splitter.add_pipe("sentencizer")
 
-    def ours() -> list[str]:
+    def ours(nlp: Any) -> list[str]:
         docs = (mmpipe.make_doc(nlp, row, root=row["root"]) for row in rows)
         return [doc._.sentiment["label"] for doc in nlp.pipe(docs, batch_size=256)]
 
@@ -72,7 +74,18 @@ def whole(folder: Path, rounds: int, n: int) -> None:
     compare(
         f"whole: {n} records of corpora/, four components",
         others,
-        [Way("mmpipe, auto", ours)],
+        [
+            Way(f"mmpipe, {name}", partial(ours, mmpipe.load(CORPORA / "pipeline.cfg", overrides)))
+            for name, overrides in {
+                "auto": {},
+                "OpenVINO": {f"components.{one}.model.backend": "openvino" for one in readers},
+                "OpenVINO, int8": {
+                    f"components.{one}.model.{key}": value
+                    for one in readers
+                    for key, value in (("backend", "openvino"), ("precision", "int8"))
+                },
+            }.items()
+        ],
         n,
         rounds,
         lambda way: f"{share(way.outputs, others[0].outputs):.1%} of labels",

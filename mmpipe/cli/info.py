@@ -12,10 +12,11 @@ import typer
 from mmpipe.cli.options import quiet
 
 PACKAGES = ("mmpipe", "spacy", "spacy-transformers", "thinc", "torch", "transformers", "tokenizers", "pluggy")
+BACKENDS = ("openvino", "onnxruntime", "ctranslate2")
 
 
 def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Versions, devices, and the precision that `auto` chooses on each, with the reason."""
+    """Versions, devices, the precision that `auto` chooses on each, with the reason, and the size of batches."""
     quiet()
     found = describe()
     if as_json:
@@ -25,6 +26,7 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         print(f"{name:<20}{installed}")
     for device in found["devices"]:
         print(f"{device['device']:<20}auto precision {device['precision']}: {device['reason']}")
+        print(f"{'':<20}batches of {device['batch_tokens']:,} padded tokens")
         print(f"{'':<20}for models that write text {device['generation_precision']}: {device['generation_reason']}")
     print(f"{'threads':<20}{found['threads']}")
 
@@ -33,6 +35,7 @@ def describe() -> dict[str, Any]:
     """What `mmpipe info --json` prints."""
     import torch
 
+    from mmpipe.runtime.batching import budget_tokens
     from mmpipe.runtime.device import available_devices, place
 
     devices = []
@@ -43,11 +46,12 @@ def describe() -> dict[str, Any]:
                 "device": name,
                 "precision": reads.precision,
                 "reason": reads.reason,
+                "batch_tokens": budget_tokens(reads.device.type),
                 "generation_precision": writes.precision,
                 "generation_reason": writes.reason,
             }
         )
-    versions = {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+    versions = {"python": platform.python_version(), **{name: _version(name) for name in (*PACKAGES, *BACKENDS)}}
     return {"versions": versions, "devices": devices, "threads": torch.get_num_threads()}
 
 

@@ -17,6 +17,7 @@ GIVES = {
     "corpora": "the pictures of corpora/gallery",
     "tensorboard": "`mmpipe train --tensorboard`",
     "metrics": "`mmpipe run --metrics`, in Prometheus's format",
+    "openvino": 'backend = "openvino", bf16 and int8 sooner on the processor',
     "onnx": 'backend = "onnx", int8 on the processor',
     "ctranslate2": 'backend = "ctranslate2", written text sooner on the processor',
 }

@@ -80,7 +80,7 @@ class Probe:
     @property
     def batch_tokens(self) -> int:
         """Padded tokens in a forward pass, as the model's settings have it."""
-        return self.model.attrs["batch_tokens"]
+        return self._shim.budget(self.model.attrs["batch_tokens"])
 
     @property
     def module(self) -> nn.Module:

@@ -45,7 +45,7 @@ def SequenceClassifier(
     long_text: LongText = "window",
     max_tokens: int | None = None,
     stride_tokens: int = 64,
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     temperature: float | None = None,
     training: Training | None = None,
 ) -> Model[list[str], list[Classification]]:
@@ -55,7 +55,7 @@ def SequenceClassifier(
     device, precision: see mmpipe.models.transformer.transformer_model. backend: see mmpipe.models.transformer.Backend.
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; the logits of a text's windows
         are averaged, each weighted with the tokens that it was the first to read.
-    batch_tokens: padded tokens in a forward pass.
+    batch_tokens: padded tokens in a forward pass; None: as suits the device.
     temperature: above 0; logits are divided by it before they become probabilities (Guo et al. 2017, "On
         Calibration of Modern Neural Networks"). None: the one that the component was saved with, else 1.0.
     training: how it learns; see mmpipe.models.training.Training.
@@ -92,7 +92,9 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Classi
     def run(inputs: dict[str, Any]) -> np.ndarray:
         return call(shim.module, inputs).logits.float().cpu().numpy()
 
-    rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size, what="logits")
+    rows = map_readings(
+        run, readings, shim, budget_tokens=shim.budget(attrs["batch_tokens"]), max_tokens=size, what="logits"
+    )
     outputs = []
     for reading, of_reading in zip(readings, rows, strict=True):
         if not of_reading:

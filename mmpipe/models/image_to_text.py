@@ -59,7 +59,7 @@ def ImageToText(
     no_repeat_ngram_size: int | None = None,
     repetition_penalty: float | None = None,
     early_stopping: bool | Literal["never"] | None = None,
-    batch_images: int = 8,
+    batch_images: int = 16,
     training: Training | None = None,
 ) -> Model[list[ImageSource], list[Description]]:
     """A thinc model from images to texts about them, the same in any batch (sampling is not offered).

@@ -55,7 +55,7 @@ def SentenceRanker(
     long_text: LongText = "window",
     max_tokens: int | None = None,
     stride_tokens: int = 0,
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     training: Training | None = None,
 ) -> Model[list[list[str]], list[Ranking]]:
     """A thinc model from documents, each a list of its sentences, to rankings.
@@ -69,7 +69,7 @@ def SentenceRanker(
     lead_weight: weight of a prior for early sentences that is added to "centrality", and that a new head which is
         trained here gets beside what it learns.
     long_text, max_tokens, stride_tokens: for single sentences longer than the encoder; see read_texts.
-    batch_tokens: padded tokens in a forward pass.
+    batch_tokens: padded tokens in a forward pass; None: as suits the device.
     training: how it learns; see mmpipe.models.training.Training. Only the head learns, unless `frozen` says what
         stays as it is: `frozen = []` trains the encoder, too. "centrality" has nothing to learn.
     """
@@ -96,7 +96,7 @@ def SentenceRanker(
 def forward(model: Model, documents: list[list[str]], is_train: bool) -> tuple[list[Ranking], Callable]:
     shim, attrs = shim_of(model), model.attrs
     readings, size = _read(model, documents)
-    vectors = embed_readings(shim, readings, budget_tokens=attrs["batch_tokens"], max_tokens=size)
+    vectors = embed_readings(shim, readings, budget_tokens=shim.budget(attrs["batch_tokens"]), max_tokens=size)
     head = _head(shim, attrs["scorer"])
     rankings, start = [], 0
     for sentences in documents:

@@ -48,7 +48,7 @@ def Seq2Seq(
     long_text: LongText = "window",
     max_tokens: int | None = None,
     stride_tokens: int = 0,
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     training: Training | None = None,
 ) -> Model[list[str], list[Generation]]:
     """A thinc model from texts to generated texts, the same in any batch (sampling is not offered).
@@ -60,7 +60,7 @@ def Seq2Seq(
     max_new_tokens ... early_stopping: as in Hugging Face's GenerationConfig; None leaves the checkpoint's own.
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; with "window" each window is
         written about on its own and the results are joined with a space.
-    batch_tokens: padded input tokens in one call of `generate`.
+    batch_tokens: padded input tokens in one call of `generate`; None: as suits the device.
     training: how it learns; see mmpipe.models.training.Training.
     """
     options = {
@@ -102,7 +102,12 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Genera
             return [text.strip() for text in shim.tokenizer.batch_decode(ids.cpu(), skip_special_tokens=True)]
 
     rows = map_readings(
-        run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size, what=["written", attrs["generation"]]
+        run,
+        readings,
+        shim,
+        budget_tokens=shim.budget(attrs["batch_tokens"]),
+        max_tokens=size,
+        what=["written", attrs["generation"]],
     )
     texts = (" ".join(part for part in parts if part) for parts in rows)
     return [Generation(text, reading.coverage) for text, reading in zip(texts, readings, strict=True)], no_backprop

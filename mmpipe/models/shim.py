@@ -23,6 +23,7 @@ from mmpipe.models.checkpoint import Checkpoint
 from mmpipe.models.packing import pack, unpack
 from mmpipe.models.reference import Reference
 from mmpipe.models.training import Trainer, Training
+from mmpipe.runtime.batching import budget_tokens
 from mmpipe.runtime.device import DTYPES, Placement, Precision, place, place_elsewhere
 
 Backend = Literal[
@@ -83,6 +84,10 @@ class TransformerShim(Shim):
         if self.backend in ("auto", "torch"):
             return place(self.device, self.precision, is_generative=self.is_generative)
         return place_elsewhere(self.backend.split()[0], self.device, self.precision)
+
+    def budget(self, asked: int | None) -> int:
+        """Padded tokens in a batch: as asked, else what suits the device."""
+        return budget_tokens(self.placement.device.type) if asked is None else asked
 
     @property
     def module(self) -> nn.Module:

@@ -36,7 +36,7 @@ def SpanExtractor(
     long_text: LongText = "window",
     max_tokens: int | None = None,
     stride_tokens: int = 128,
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     training: Training | None = None,
 ) -> Model[list[tuple[str, str]], list[SpanLogits]]:
     """A thinc model from (question, context) pairs to logits, for `mmpipe.models.answer.find_answers`.
@@ -46,7 +46,8 @@ def SpanExtractor(
     long_text, stride_tokens: see mmpipe.models.windows.read_texts.
     max_tokens: tokens in a window, the question and special ones included; None is 384, or the model's limit where
         that is less.
-    batch_tokens: padded tokens in a forward pass, which takes windows of any questions and contexts.
+    batch_tokens: padded tokens in a forward pass, which takes windows of any questions and contexts; None: as suits
+        the device.
     training: how it learns; see mmpipe.models.training.Training.
     """
     return transformer_model(
@@ -88,7 +89,7 @@ def forward(model: Model, pairs: list[tuple[str, str]], is_train: bool) -> tuple
     for group in groups(pairs):
         readings, size = _read(model, group)
         rows = map_readings(
-            run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size, what="start and end"
+            run, readings, shim, budget_tokens=shim.budget(attrs["batch_tokens"]), max_tokens=size, what="start and end"
         )
         for (_, context), reading, of_reading in zip(group, readings, rows, strict=True):
             windows = [_logits(reading, *both) for both in zip(reading.windows, of_reading, strict=True)]

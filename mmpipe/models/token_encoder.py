@@ -32,7 +32,7 @@ def TokenEncoder(
     offline: bool = False,
     max_tokens: int | None = None,
     stride_tokens: int = 64,
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     training: Training | None = None,
 ) -> Model[list[Doc], list[Floats2d]]:
     """A thinc model from documents to a vector for each of spaCy's tokens, float32, shape (n_tokens, width).
@@ -45,7 +45,7 @@ def TokenEncoder(
     device, precision: see mmpipe.models.transformer.transformer_model. backend: see mmpipe.models.transformer.Backend.
     max_tokens, stride_tokens: longer documents are read in windows; see mmpipe.models.windows.read_texts. A piece that
         two windows hold has the mean of both.
-    batch_tokens: padded tokens of the encoder in a forward pass.
+    batch_tokens: padded tokens of the encoder in a forward pass; None: as suits the device.
     training: how it learns; see mmpipe.models.training.Training. To keep it as it is, name its component in
         `training.frozen_components` and `training.annotating_components`.
     """
@@ -79,7 +79,7 @@ def forward(model: Model, docs: Sequence[Doc], is_train: bool) -> tuple[list[Flo
     def run(inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
         return list(call(shim.module, inputs).last_hidden_state.float().cpu())
 
-    hidden = map_windows(run, windows, shim, budget_tokens=model.attrs["batch_tokens"], max_tokens=size)
+    hidden = map_windows(run, windows, shim, budget_tokens=shim.budget(model.attrs["batch_tokens"]), max_tokens=size)
     return [model.ops.asarray2f(vectors.numpy()) for vectors in _vectors(model, readings, hidden)], _ignore
 
 

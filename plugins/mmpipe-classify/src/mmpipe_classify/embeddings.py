@@ -34,7 +34,7 @@ def Embeddings(
     long_text: LongText = "window",
     max_tokens: int | None = None,
     stride_tokens: int = 0,
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     temperature: float | None = None,
 ) -> Model[Asked, list[Classification]]:
     """A thinc model from texts and Topics to classifications.
@@ -50,7 +50,7 @@ def Embeddings(
     midpoint: the cosine, -1 to 1, at which a label that is weighed on its own has a score of 0.5.
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; see embed_readings for how the
         windows of a text become one vector.
-    batch_tokens: padded tokens in a forward pass.
+    batch_tokens: padded tokens in a forward pass; None: as suits the device.
     temperature: see mmpipe.models.classifier.SequenceClassifier.
     """
     for what, value in (("scale", scale), ("temperature", 1.0 if temperature is None else temperature)):
@@ -130,6 +130,6 @@ def embed(model: Model, texts: Sequence[str], *, long_text: LongText) -> tuple[l
         prefix=attrs["prefix"],
     )
     vectors = embed_readings(
-        shim, readings, budget_tokens=attrs["batch_tokens"], max_tokens=size, pooling=attrs["pooling"]
+        shim, readings, budget_tokens=shim.budget(attrs["batch_tokens"]), max_tokens=size, pooling=attrs["pooling"]
     )
     return readings, vectors

@@ -35,7 +35,7 @@ def Entailment(
     long_text: LongText = "window",
     max_tokens: int | None = None,
     stride_tokens: int = 64,
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     temperature: float | None = None,
 ) -> Model[Asked, list[Classification]]:
     """A thinc model from texts and Topics to classifications.
@@ -49,7 +49,7 @@ def Entailment(
     device, precision: see mmpipe.models.transformer.transformer_model. backend: see mmpipe.models.transformer.Backend.
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; a window holds the hypothesis, too.
         The logits of a text's windows are averaged, each weighted with the tokens that it was the first to read.
-    batch_tokens: padded tokens in a forward pass, which takes pairs of any texts and labels.
+    batch_tokens: padded tokens in a forward pass, which takes pairs of any texts and labels; None: as suits the device.
     temperature: see mmpipe.models.classifier.SequenceClassifier.
     """
     if temperature is not None and not temperature > 0:
@@ -93,7 +93,9 @@ def forward(model: Model, asked: Asked, is_train: bool) -> tuple[list[Classifica
             long_text=attrs["long_text"],
             is_context_first=True,
         )
-        rows = map_readings(run, readings, shim, budget_tokens=attrs["batch_tokens"], max_tokens=size, what="logits")
+        rows = map_readings(
+            run, readings, shim, budget_tokens=shim.budget(attrs["batch_tokens"]), max_tokens=size, what="logits"
+        )
         for reading, of_reading in zip(readings, rows, strict=True):
             found.append((mean_row(reading, of_reading) if of_reading else None, reading.coverage))
     parts = [found[start : start + len(hypotheses)] for start in range(0, len(found), len(hypotheses))]
