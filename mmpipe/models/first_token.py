@@ -5,7 +5,6 @@ Outputs stay the same; of six layers this saves about a seventh of the work.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -14,6 +13,9 @@ from torch.nn import functional
 
 N_TOKENS = 8
 """Not one: matrix libraries take another path, which rounds otherwise, for few rows (see mmpipe.models.steady)."""
+
+_IN_TUPLES = int(version("transformers").split(".")[0]) < 5
+"""How layers give what they make."""
 
 
 class _FirstOfBert(nn.Module):
@@ -49,13 +51,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, n_he
 
 
 def _as_a_layer(found: Tensor) -> Any:
-    return (found,) if _layers_give_tuples() else found
-
-
-@lru_cache
-def _layers_give_tuples() -> bool:
-    """They do before transformers 5."""
-    return int(version("transformers").split(".")[0]) < 5
+    return (found,) if _IN_TUPLES else found
 
 
 def for_first_token(module: nn.Module) -> nn.Module:

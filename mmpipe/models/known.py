@@ -94,7 +94,7 @@ def _identity(shim: TransformerShim, what: Any) -> bytes:
     made_with = {
         "weights": shim.checkpoint.files.fingerprint,
         "placed": [shim.placement.precision, device.type, *([torch.cuda.get_device_name(device)] if is_gpu else [])],
-        "class": shim.checkpoint.auto_class,
+        "class": [shim.checkpoint.auto_class, type(module).__name__],
         "settings": [config.to_json_string(use_diff=False) for config in (shim.config, writing) if config is not None],
         "versions": {name: _version(name) for name in ("torch", "transformers", *getattr(module, "libraries", ()))},
         "what": what,

@@ -20,6 +20,7 @@ from torch import nn
 
 from mmpipe.errors import ModelError
 from mmpipe.models.checkpoint import Checkpoint
+from mmpipe.models.compiled import compiled_module
 from mmpipe.models.packing import pack, unpack
 from mmpipe.models.reference import Reference
 from mmpipe.models.training import Trainer, Training
@@ -29,6 +30,7 @@ from mmpipe.runtime.device import DTYPES, Placement, Precision, place, place_els
 Backend = Literal[
     "auto",
     "torch",
+    "torch.compile",
     "openvino",
     "openvino or torch",
     "onnx",
@@ -36,8 +38,10 @@ Backend = Literal[
     "ctranslate2",
     "ctranslate2 or torch",
 ]
-"""Who multiplies: "auto" is torch. On a processor, "openvino" is OpenVINO and "onnx" is ONNX Runtime, for what reads,
-and "ctranslate2" is CTranslate2, for what writes from text; "... or torch" falls back, and says so."""
+"""Who multiplies: "auto" is torch, "torch.compile" the same compiled, meant for GPUs. On a processor, "openvino" is
+OpenVINO and "onnx" is ONNX Runtime, for what reads, and "ctranslate2" is CTranslate2, for what writes from text; with
+"... or torch" it falls back, and says so."""
+IN_TORCH = ("auto", "torch", "torch.compile")
 ELSEWHERE = {
     "openvino": ("mmpipe.models.openvino_module", "openvino_module"),
     "onnx": ("mmpipe.models.onnx_module", "onnx_module"),
@@ -81,7 +85,7 @@ class TransformerShim(Shim):
     @cached_property
     def placement(self) -> Placement:
         """Raises ModelError for a device that is not here, or a precision that the backend lacks."""
-        if self.backend in ("auto", "torch"):
+        if self.backend in IN_TORCH:
             return place(self.device, self.precision, is_generative=self.is_generative)
         return place_elsewhere(self.backend.split()[0], self.device, self.precision)
 
@@ -105,11 +109,11 @@ class TransformerShim(Shim):
         return self._model
 
     def _load(self) -> nn.Module:
-        if self.backend in ("auto", "torch"):
-            return self.checkpoint.module(self.placement)
+        if self.backend in IN_TORCH:
+            module = self.checkpoint.module(self.placement)
+            return compiled_module(module) if self.backend == "torch.compile" else module
         name, _, fallback = self.backend.partition(" or ")
-        module, function = ELSEWHERE[name]
-        elsewhere = getattr(import_module(module), function)
+        elsewhere = getattr(import_module(ELSEWHERE[name][0]), ELSEWHERE[name][1])
         try:
             return elsewhere(self.checkpoint, self.placement.precision)
         except ModelError as error:
@@ -120,7 +124,7 @@ class TransformerShim(Shim):
 
     @property
     def is_torch(self) -> bool:
-        """Whether torch, and no other backend, runs what is loaded now."""
+        """Whether what is loaded now is a torch module as it is."""
         return not hasattr(self._model, "libraries")
 
     @property

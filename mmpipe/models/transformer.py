@@ -54,7 +54,7 @@ def transformer_model(
         to the module what its class does not have.
     width, init: of a model that other thinc models build on: its dimension `nO`, and what `model.initialize` calls.
     """
-    others = ("openvino", "onnx")
+    others = ("torch.compile", "openvino", "onnx")
     if is_generative:
         others = ("ctranslate2",) if auto_class == "AutoModelForSeq2SeqLM" else ()
     known = [name for name in get_args(Backend) if name.split()[0] in ("auto", "torch", *others)]
