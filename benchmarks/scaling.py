@@ -1,7 +1,7 @@
 """How the rate of a classifier changes with the number of documents, their length, the components and the workers, and
 what share of the machine's own matrix products it reaches.
 
-    python benchmarks/scaling.py [documents] [length] [components] [shared] [workers] [peak]
+    python benchmarks/scaling.py [documents] [length] [components] [shared] [workers] [peak] [operators]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from chosen import parsed, parser_of
 from ours import loaded, settings
+from tasks.caption import pictures
 from texts import CORPORA, mixed_texts
 
 import mmpipe
@@ -128,6 +129,27 @@ def peak() -> None:
     )
 
 
+def operators() -> None:
+    """Where torch's time goes, in a classifier and in captions."""
+    texts, rows = mixed_texts(200), []
+    with tempfile.TemporaryDirectory() as name:
+        files = pictures(Path(name, "pictures"), 64)
+        classifier, captions = loaded("mmpipe_sentiment"), loaded("mmpipe_caption")
+        records = [{"image": file.name} for file in files]
+
+        def caption() -> None:
+            list(captions.pipe(mmpipe.make_docs(captions, records, root=files[0].parent), batch_size=256))
+
+        for of, do in (("a classifier", lambda: list(classifier.pipe(texts, batch_size=256))), ("captions", caption)):
+            do()
+            with torch.profiler.profile() as profile:
+                do()
+            found = sorted(profile.key_averages(), key=lambda one: -one.self_cpu_time_total)
+            whole = sum(one.self_cpu_time_total for one in found)
+            rows += [(of, one.key, f"{one.self_cpu_time_total / whole:.0%}", one.count) for one in found[:5]]
+    table("where torch's time goes", "in | operator | share of the time | calls", rows)
+
+
 def seconds(do: Callable[[], Any]) -> float:
     """The least of several, each long enough to be timed."""
     do()
@@ -141,7 +163,7 @@ def seconds(do: Callable[[], Any]) -> float:
     return min(found)
 
 
-TABLES = {one.__name__: one for one in (documents, length, components, shared, workers, peak)}
+TABLES = {one.__name__: one for one in (documents, length, components, shared, workers, peak, operators)}
 
 
 def main() -> None:

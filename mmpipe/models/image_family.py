@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutput
 
 from mmpipe.errors import ModelError
 from mmpipe.models.checkpoint import TOKENIZER_LOCK, Checkpoint
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 Inputs = dict[str, Tensor]
 _IMAGE, _LABELS = "image", "labels"
 _TEXT = frozenset({"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", _LABELS})
-_READ_AT_ONCE = 4
-"""Images; what more of them become on the way falls out of a processor's caches."""
 IGNORED = -100
 """The label of a token that is not learned."""
 
@@ -62,10 +59,6 @@ class Family:
         # GIT's logits begin with those of the image.
         logits = module(**batch).logits[:, -labels.shape[1] :]
         return logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten()
-
-    def read(self, module: nn.Module, batch: Inputs) -> dict[str, Any]:
-        """What `generate` takes for a batch of inputs; what can be computed before it may have been."""
-        return dict(batch)
 
     def writer(self, module: nn.Module) -> nn.Module:
         """The part of the model whose output has the logits of the next token; ready for `generate`."""
@@ -109,12 +102,6 @@ class EncoderDecoder(Family):
     def learned(self, module: nn.Module, batch: Inputs) -> tuple[Tensor, Tensor]:
         # The model itself moves the labels one place on, as what its decoder reads.
         return module(**batch).logits.flatten(0, 1).float(), batch[_LABELS].flatten()
-
-    def read(self, module: nn.Module, batch: Inputs) -> dict[str, Any]:
-        pixels = batch["pixel_values"]
-        parts = pixels.split(_READ_AT_ONCE) if pixels.device.type == "cpu" else (pixels,)
-        states = torch.cat([module.encoder(pixel_values=part, return_dict=True).last_hidden_state for part in parts])
-        return {"encoder_outputs": BaseModelOutput(last_hidden_state=states)}
 
     def writer(self, module: nn.Module) -> nn.Module:
         # Late 4.x took the old way to reorder beams from GPT-2 and others, and did not give this class the new one.

@@ -218,8 +218,9 @@ def _describe(model: Model, family: Family, items: Sequence[Inputs]) -> list[Des
     n_beams = options.get("num_beams") or stated.num_beams or 1
     follower = Likelihood(n_beams, family.end_ids(module))
     with torch.inference_mode(), follower.following(writer):
-        read = family.read(module, _placed(collate(items, 0), shim))
-        ids = module.generate(**read, do_sample=False, logits_processor=[follower], **options)
+        ids = module.generate(
+            **_placed(collate(items, 0), shim), do_sample=False, logits_processor=[follower], **options
+        )
     scores = follower.of(ids)
     ids = ids if family.keeps_prompt else ids[:, follower.n_prompt :]
     with TOKENIZER_LOCK:
