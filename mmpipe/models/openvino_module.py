@@ -115,6 +115,6 @@ def quantise(model: Any) -> None:
         if values.size // values.shape[inner] < MIN_OUTPUTS:
             continue
         scale = np.maximum(np.abs(values).max(inner, keepdims=True), 1e-12) / np.float32(127)
-        eighth = ops.constant(np.round(values / scale).astype(np.int8))
-        back = ops.multiply(ops.convert(eighth, "f32"), ops.constant(scale.astype(np.float32)))
+        rounded = ops.constant(np.round(values / scale).astype(np.int8))
+        back = ops.multiply(ops.convert(rounded, "f32"), ops.constant(scale.astype(np.float32)))
         product.input(1).replace_source_output(back.output(0))

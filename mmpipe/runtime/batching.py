@@ -20,8 +20,7 @@ LENGTH_STEP = 8
 """Padded lengths are multiples of this many tokens."""
 BUDGETS = {"cpu": 2048, "cuda": 16384}
 """Padded tokens in a batch that suit a type of device. On processors of two cores 2,048 was measured: larger batches
-fall out of the caches, smaller ones are too many. Nobody has measured others; that of a GPU keeps a base-size encoder
-below 2 GiB."""
+fall out of the caches. That of a GPU is a guess that nobody has measured."""
 
 
 def budget_tokens(device_type: str) -> int:

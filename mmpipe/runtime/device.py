@@ -53,7 +53,7 @@ def place(device: str = "auto", precision: Precision = "auto", *, is_generative:
     return Placement(where, precision, "asked for")
 
 
-ELSEWHERE = {"onnx": ("fp32", "int8"), "openvino": ("fp32", "bf16", "int8"), "ctranslate2": ("fp32", "int8")}
+PRECISIONS_ELSEWHERE = {"onnx": ("fp32", "int8"), "openvino": ("fp32", "bf16", "int8"), "ctranslate2": ("fp32", "int8")}
 """The precisions of the backends that are not torch."""
 
 
@@ -63,7 +63,7 @@ def place_elsewhere(backend: str, device: str = "auto", precision: Precision = "
 
     Raises ModelError for another device, and for a precision that the backend or the processor lacks.
     """
-    cpu, known = torch.device("cpu"), ELSEWHERE[backend]
+    cpu, known = torch.device("cpu"), PRECISIONS_ELSEWHERE[backend]
     if device not in ("auto", "cpu"):
         raise ModelError(
             f"backend {backend} runs on the processor, not on {device!r}", next_step='set backend = "torch"'
@@ -72,13 +72,13 @@ def place_elsewhere(backend: str, device: str = "auto", precision: Precision = "
         raise ModelError(
             f"backend {backend} has no precision {precision!r}", next_step=f"use one of auto, {', '.join(known)}"
         )
-    if "bf16" not in known:
-        return Placement(cpu, "fp32", "exact") if precision == "auto" else Placement(cpu, precision, "asked for")
+    if precision == "auto":
+        return place("cpu") if "bf16" in known else Placement(cpu, "fp32", "exact")
     if precision == "bf16" and not multiplies_bf16(cpu):
         raise ModelError(
             f"backend {backend} has no bf16 on this processor", next_step='set precision = "auto", or "fp32"'
         )
-    return place("cpu") if precision == "auto" else Placement(cpu, precision, "asked for")
+    return Placement(cpu, precision, "asked for")
 
 
 @functools.lru_cache(maxsize=8)

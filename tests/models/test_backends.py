@@ -166,7 +166,7 @@ def test_openvino_in_each_precision(tiny, precision):
     assert shown == (precision if precision != "auto" else device.place("cpu").precision)
 
 
-def test_an_eighth_of_openvinos_weights_is_scaled_by_column():
+def test_openvinos_weights_in_8_bits_are_scaled_by_output():
     openvino = pytest.importorskip("openvino")
     from openvino import opset13 as ops
 
