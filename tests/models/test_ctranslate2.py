@@ -78,7 +78,22 @@ CASES = [(family, name) for family in SEQ2SEQ for name in OPTIONS if name != "no
 @pytest.mark.parametrize(("family", "name"), CASES)
 def test_it_writes_what_torch_writes(family, name, tiny):
     wanted, got = both(tiny(family), **OPTIONS[name])
-    assert got == wanted and len(set(wanted)) >= len(TEXTS) - 1
+    differing = [(given, text) for given, text, other in zip(TEXTS, got, wanted, strict=True) if text != other]
+    assert all(text in as_likely(tiny(family), given, **OPTIONS[name]) for given, text in differing)
+    assert len(differing) <= 1 and len(set(wanted)) >= len(TEXTS) - 1
+
+
+def as_likely(folder: Any, text: str, **options: Any) -> list[str]:
+    """The texts of transformers' beams whose scores lie within 0.001 of the best: random weights leave ties, which the
+    last bit of a product breaks."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+    beams = {"num_return_sequences": options.get("num_beams", 1), "output_scores": True}
+    out = model.generate(**tokenizer(text, return_tensors="pt"), return_dict_in_generate=True, **beams, **options)
+    if options.get("num_beams", 1) == 1:
+        return tokenizer.batch_decode(out.sequences, skip_special_tokens=True)
+    close = out.sequences_scores >= out.sequences_scores.max() - 0.001
+    return [text.strip() for text in tokenizer.batch_decode(out.sequences[close], skip_special_tokens=True)]
 
 
 @pytest.mark.parametrize(
