@@ -36,7 +36,7 @@ def ways_to_run(build, texts: list) -> dict[str, list]:
 
 @pytest.fixture(scope="module")
 def tolerance() -> dict[str, float]:
-    """Nothing, where a row of a matrix product does not depend on how many they are, from 16 on; see models/steady.py."""
+    """Nothing, where 16 rows or more of a product do not depend on how many they are; see models/steady.py."""
     torch.manual_seed(0)
     weights, rows = torch.randn(32, 32), torch.randn(512, 32)
     whole = rows @ weights.T
