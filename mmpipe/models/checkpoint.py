@@ -24,6 +24,7 @@ from mmpipe.models.overlay import load_overlay
 from mmpipe.models.processor import FILES as PROCESSOR_FILES
 from mmpipe.models.reference import Reference
 from mmpipe.models.steady import steady
+from mmpipe.models.unpadded import without_padding
 from mmpipe.models.vetting import tokenizer_files
 from mmpipe.runtime.cache import SharedCache
 from mmpipe.runtime.device import Placement
@@ -140,7 +141,7 @@ class Checkpoint:
         # One that is loaded while something predicts must have gradients all the same, for all who share it.
         with torch.inference_mode(False):
             module = self.as_predicting(self.load()).to(placement.device, placement.dtype).eval()
-        return steady(module) if self._is_steady(placement.device) else module
+        return steady(module) if self._is_steady(placement.device) else without_padding(module)
 
     def as_predicting(self, module: nn.Module) -> nn.Module:
         """The same module, in place, without work that no prediction needs."""

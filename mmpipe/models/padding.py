@@ -13,6 +13,7 @@ from torch import nn
 
 from mmpipe.models.known import KnownRows, once_each, window_key
 from mmpipe.models.transformer import TransformerShim
+from mmpipe.models.unpadded import is_unpadded
 from mmpipe.models.windows import Reading, Window, model_max_tokens
 from mmpipe.runtime.batching import LENGTH_STEP, map_batches, padded_length
 
@@ -72,6 +73,7 @@ def map_windows(
             budget_tokens=0 if filler is None else budget_tokens,
             max_tokens=max_tokens,
             step=1 if filler is None else LENGTH_STEP,
+            is_unpadded=is_unpadded(shim.module),
         )
 
     keys = [window_key(window.inputs) for window in windows]

@@ -90,7 +90,7 @@ class TransformerShim(Shim):
         return place_elsewhere(self.backend.split()[0], self.device, self.precision)
 
     def budget(self, asked: int | None) -> int:
-        """Padded tokens in a batch: as asked, else what suits the device."""
+        """Padded tokens in a batch (tokens, where padding is no work): as asked, else what suits the device."""
         return budget_tokens(self.placement.device.type) if asked is None else asked
 
     @property

@@ -3,7 +3,8 @@
 Inputs of one batch share one padded length, a multiple of `LENGTH_STEP`, that follows from each input's own
 length alone. The arithmetic for an input is then the same in any company, so that `nlp(x)`, `nlp.pipe(xs)` at
 any batch size and any order give the same bits on a processor (see also mmpipe.models.steady); little is lost,
-as the inputs of a window of documents are many and are sorted by length.
+as the inputs of a window of documents are many and are sorted by length. Where padding is no work, on some GPUs (see
+mmpipe.models.unpadded), lengths are mixed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ LENGTH_STEP = 8
 BUDGETS = {"cpu": 2048, "cuda": 16384}
 """Padded tokens in a batch that suit a type of device. On processors of two cores 2,048 was measured: larger batches
 fall out of the caches. That of a GPU is a guess that nobody has measured."""
+
+MAX_PADDED = 2
+"""The most padded tokens in a batch, in budgets, where padding is no work: it takes memory all the same."""
 
 
 def budget_tokens(device_type: str) -> int:
@@ -51,6 +55,26 @@ def plan_batches(lengths: Sequence[int], *, budget_tokens: int) -> list[list[int
     return batches
 
 
+def plan_unpadded(lengths: Sequence[int], padded: Sequence[int], *, budget_tokens: int) -> list[list[int]]:
+    """The same where padding is no work: shortest first, lengths mixed, each batch with as many tokens as fit.
+
+    lengths: without padding. padded: lengths as they are padded alone; all rows of a batch are as long as its longest,
+        together MAX_PADDED budgets at most. budget_tokens: the most tokens in a batch; a single input may exceed it.
+    """
+    order = np.argsort(np.asarray(lengths, dtype=np.int64), kind="stable")
+    batches: list[list[int]] = []
+    n_tokens = 0
+    for index in order.tolist():
+        n_tokens += lengths[index]
+        n_padded = (len(batches[-1]) + 1) * padded[index] if batches else 0
+        if batches and n_tokens <= budget_tokens and n_padded <= MAX_PADDED * budget_tokens:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+            n_tokens = lengths[index]
+    return batches
+
+
 def map_batches(
     function: Callable[[list[Item], int], Sequence[Result]],
     items: Sequence[Item],
@@ -59,11 +83,19 @@ def map_batches(
     budget_tokens: int,
     max_tokens: int | None = None,
     step: int = LENGTH_STEP,
+    is_unpadded: bool = False,
 ) -> list[Result]:
-    """Apply `function(batch, padded_length)` to all items batch by batch; results in the order of the items."""
+    """Apply `function(batch, padded_length)` to all items batch by batch; results in the order of the items.
+
+    is_unpadded: the function's work is that of the tokens alone: the budget counts those, and lengths are mixed.
+    """
     padded = [padded_length(length, max_tokens, step) for length in lengths]
     results: list[Result | None] = [None] * len(items)
-    for batch in plan_batches(padded, budget_tokens=budget_tokens):
-        for index, result in zip(batch, function([items[i] for i in batch], padded[batch[0]]), strict=True):
+    if is_unpadded:
+        batches = plan_unpadded(lengths, padded, budget_tokens=budget_tokens)
+    else:
+        batches = plan_batches(padded, budget_tokens=budget_tokens)
+    for batch in batches:
+        for index, result in zip(batch, function([items[i] for i in batch], padded[batch[-1]]), strict=True):
             results[index] = result
     return results  # type: ignore[return-value]

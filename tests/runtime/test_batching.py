@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmpipe.runtime.batching import LENGTH_STEP, map_batches, padded_length, plan_batches
+from mmpipe.runtime.batching import LENGTH_STEP, MAX_PADDED, map_batches, padded_length, plan_batches, plan_unpadded
 
 lengths = st.lists(st.integers(1, 600), max_size=80)
 
@@ -23,6 +23,22 @@ def test_plan(lengths, budget):
     for one, other in itertools.pairwise(batches):
         length = lengths[one[0]]
         assert length != lengths[other[0]] or (len(one) + 1) * length > budget, "a batch is as full as it may be"
+
+
+@given(lengths=lengths, budget=st.integers(0, 5000))
+def test_plan_where_padding_is_no_work(lengths, budget):
+    padded = [padded_length(length) for length in lengths]
+    batches = plan_unpadded(lengths, padded, budget_tokens=budget)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    assert [lengths[index] for batch in batches for index in batch] == sorted(lengths)
+
+    def fits(batch):
+        n_tokens, n_padded = sum(lengths[i] for i in batch), len(batch) * max(padded[i] for i in batch)
+        return n_tokens <= budget and n_padded <= MAX_PADDED * budget
+
+    assert all(len(batch) == 1 or fits(batch) for batch in batches)
+    for one, other in itertools.pairwise(batches):
+        assert not fits([*one, other[0]]), "a batch is as full as it may be"
 
 
 @given(n_tokens=st.integers(1, 600), limit=st.none() | st.integers(1, 600), step=st.sampled_from([1, LENGTH_STEP]))
@@ -48,6 +64,17 @@ def test_results_come_in_the_order_of_the_items(lengths, budget):
     assert [item for item, _ in results] == items
     assert [length for _, length in results] == [padded_length(size) for size in lengths]
     assert len(seen) == len(items)
+
+
+@given(lengths=lengths, budget=st.integers(1, 3000))
+def test_results_come_in_order_where_padding_is_no_work(lengths, budget):
+    items = list(enumerate(lengths))
+
+    def function(batch, length):
+        assert length == padded_length(max(size for _, size in batch), 512)
+        return batch
+
+    assert map_batches(function, items, lengths, budget_tokens=budget, max_tokens=512, is_unpadded=True) == items
 
 
 def test_function_that_loses_a_result_is_caught():
