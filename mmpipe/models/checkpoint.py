@@ -23,6 +23,7 @@ from mmpipe.models.heads import is_of_head, replace_heads, save_module, to_this_
 from mmpipe.models.overlay import load_overlay
 from mmpipe.models.processor import FILES as PROCESSOR_FILES
 from mmpipe.models.reference import Reference
+from mmpipe.models.search import searching
 from mmpipe.models.steady import steady
 from mmpipe.models.unpadded import without_padding
 from mmpipe.models.vetting import tokenizer_files
@@ -33,6 +34,7 @@ _MODULES: SharedCache[nn.Module] = SharedCache()
 # A tokenizer keeps its truncation and padding as state, so threads take turns.
 TOKENIZER_LOCK = threading.RLock()
 
+_GENERATING = ("AutoModelForSeq2SeqLM", "AutoModelForImageTextToText")
 COMPANIONS = ("head.safetensors", "head.json", *PROCESSOR_FILES)
 """Files of ours, and of a processor, that stand beside a checkpoint's own and are saved with it as they are."""
 
@@ -145,7 +147,9 @@ class Checkpoint:
 
     def as_predicting(self, module: nn.Module) -> nn.Module:
         """The same module, in place, without work that no prediction needs."""
-        return for_first_token(module) if self.auto_class == "AutoModelForSequenceClassification" else module
+        if self.auto_class == "AutoModelForSequenceClassification":
+            return for_first_token(module)
+        return searching(module) if self.auto_class in _GENERATING else module
 
     def _is_steady(self, device: torch.device) -> bool:
         return self.auto_class.endswith("Classification") and device.type == "cpu"

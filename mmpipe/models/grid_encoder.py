@@ -18,6 +18,9 @@ from transformers.modeling_outputs import BaseModelOutput
 # MobileNetV2 1.0: expansion, channels, blocks, stride of the first block.
 STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
 
+AT_ONCE = 4
+"""Images that a processor convolves together; what more of them become on the way falls out of its caches."""
+
 
 class GridEncoderConfig(PretrainedConfig):
     """Stages are (expansion, channels, blocks, stride of the first block); every other number is a size."""
@@ -63,12 +66,12 @@ class SameConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride = self.kernel_size[0], self.stride[0]
         height, width = (max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[-2:])
-        if height % 2 == 0 and width % 2 == 0:
-            padding = (height // 2, width // 2)
-        else:
-            x = functional.pad(x, (width // 2, width - width // 2, height // 2, height - height // 2))
-            padding = (0, 0)
-        x = functional.conv2d(x, self.weight, self.bias, self.stride, padding, groups=self.groups)
+        # Where more padding is to come after than before, the kernel has that much more in front, which is 0: to copy
+        # the pixels into a larger tensor takes longer than the convolution.
+        odd = (height % 2, width % 2)
+        weight = functional.pad(self.weight, (odd[1], 0, odd[0], 0)) if any(odd) else self.weight
+        padding = (height // 2 + odd[0], width // 2 + odd[1])
+        x = functional.conv2d(x, weight, self.bias, self.stride, padding, groups=self.groups)
         return functional.relu6(x, inplace=True) if self.act else x
 
 
@@ -166,7 +169,12 @@ class GridEncoder(PreTrainedModel):
 
     def forward(self, pixel_values: Tensor, return_dict: bool | None = None, **_: Any) -> BaseModelOutput | tuple:
         # Channels innermost, processors convolve about half as fast again.
-        states = self.cells(self.backbone(pixel_values.contiguous(memory_format=torch.channels_last)))
+        pixels = pixel_values.contiguous(memory_format=torch.channels_last)
+        if pixels.device.type == "cpu" and not torch.is_grad_enabled():
+            features = torch.cat([self.backbone(few) for few in pixels.split(AT_ONCE)])
+        else:
+            features = self.backbone(pixels)
+        states = self.cells(features)
         return (states,) if return_dict is False else BaseModelOutput(last_hidden_state=states)
 
 

@@ -59,20 +59,21 @@ def ImageToText(
     no_repeat_ngram_size: int | None = None,
     repetition_penalty: float | None = None,
     early_stopping: bool | Literal["never"] | None = None,
-    batch_images: int = 16,
+    batch_images: int = 32,
     training: Training | None = None,
 ) -> Model[list[ImageSource], list[Description]]:
     """A thinc model from images to texts about them, the same in any batch (sampling is not offered).
 
     An image is a Pillow image, or a function without arguments that opens one, called on a thread shortly before its
-    turn comes.
+    turn comes; made into tensors it is there, too.
 
     name, revision, offline: see mmpipe.models.reference.Reference.
     device, precision: see mmpipe.models.transformer.transformer_model; "auto" means fp32. backend: "auto" or "torch".
     prompt: what a chat model is asked about the image, or what the text begins with (BLIP, GIT).
     max_new_tokens ... early_stopping: as in Hugging Face's GenerationConfig; None leaves the checkpoint's own, and
         64 new tokens where it states no length.
-    batch_images: images in one call of `generate`; at most twice as many stand in memory, as tensors.
+    batch_images: images in one call of `generate`; at most three times as many stand in memory, as tensors. Fewer suit
+        models that cut an image into many tiles.
     training: how it learns; see mmpipe.models.training.Training.
     """
     if batch_images < 1:
@@ -129,10 +130,13 @@ def describe_each(model: Model, images: Iterable[ImageSource]) -> list[Descripti
     firsts: dict[Hashable, int] = {}
     known = _known(shim, model.attrs)
 
+    def read(image: ImageSource) -> Inputs:
+        return prepare(family.inputs, open_source(image))
+
     def prepared() -> Iterator[tuple[int, Inputs]]:
-        for index, opened in enumerate(ahead(open_source, images)):
+        for index, ready in enumerate(ahead(read, images, n_ahead=model.attrs["batch_images"])):
             try:
-                inputs = prepare(family.inputs, opened())
+                inputs = ready()
             except RecordError as error:
                 outcomes[index] = error
                 continue

@@ -32,6 +32,8 @@ class Likelihood(LogitsProcessor):
         self._sums: dict[Prefix, float] = {}
         self._ends: dict[Prefix, list[float]] = {}
         self.n_prompt: int | None = None
+        self.inputs: Sequence[int] | None = None
+        """Which inputs the rows are of, `n_beams` each, in a search that some may leave; None: all."""
 
     @contextmanager
     def following(self, module: nn.Module) -> Iterator[Likelihood]:
@@ -54,9 +56,12 @@ class Likelihood(LogitsProcessor):
         if self.n_prompt is None:
             self.n_prompt = input_ids.shape[1]
         written = input_ids[:, self.n_prompt :].tolist()
-        prefixes = [(row // self.n_beams, tuple(tokens)) for row, tokens in enumerate(written)]
+        of_group = range(len(written)) if self.inputs is None else self.inputs
+        prefixes = [(of_group[row // self.n_beams], tuple(tokens)) for row, tokens in enumerate(written)]
         sums = self._advanced(prefixes)
-        self._latest = self._logits.float().log_softmax(-1)
+        latest = self._logits.float().log_softmax(-1)
+        # At the first step, beams are equal, and the model may have read one for all.
+        self._latest = latest.repeat_interleave(len(written) // len(latest), 0)
         self._rows = {prefix: row for row, prefix in enumerate(prefixes)}
         self._sums = sums
         for prefix, ends in zip(prefixes, self._latest[:, self.end_ids].tolist(), strict=True):

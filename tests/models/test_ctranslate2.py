@@ -17,7 +17,7 @@ from mmpipe.models import ct2_module
 from mmpipe.models.exported import cache_folder
 from mmpipe.models.seq2seq import Seq2Seq
 from mmpipe.models.transformer import shim_of
-from mmpipe.testing import SEQ2SEQ, tiny_checkpoint
+from mmpipe.testing import SEQ2SEQ
 
 pytest.importorskip("ctranslate2", reason="CTranslate2 is not installed")
 
@@ -41,27 +41,6 @@ OPTIONS = {
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MMPIPE_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def brief(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint that has learnt to end: with random weights, texts go on to the last word allowed."""
-    folder = tmp_path_factory.mktemp("brief")
-    tiny_checkpoint(folder, "bart")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder).train()
-    given = [text[:60] for text in TEXTS if text]
-    inputs = tokenizer(given, return_tensors="pt", padding=True)
-    labels = tokenizer(text_target=[text[2 * n :] for n, text in enumerate(given)], return_tensors="pt", padding=True)
-    labels = labels["input_ids"].masked_fill(labels["attention_mask"] == 0, -100)
-    optimizer = torch.optim.Adam(model.parameters(), 0.003)
-    for _ in range(60):
-        model(**inputs, labels=labels).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    model.generation_config.max_new_tokens = 30
-    model.save_pretrained(folder)
-    return folder
 
 
 def both(folder: Any, **options: Any) -> tuple[list[str], list[str]]:
