@@ -14,23 +14,17 @@ is what is left.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmpipe.runtime.device import is_intel
+
 MIN_ROWS = 16
 
 
-def _is_intel() -> bool:
-    try:
-        return "GenuineIntel" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return "GenuineIntel" in os.environ.get("PROCESSOR_IDENTIFIER", "")  # Of Windows.
-
-
-if torch.backends.cpu.get_cpu_capability() == "AVX512" and _is_intel():
+if torch.backends.cpu.get_cpu_capability() == "AVX512" and is_intel():
     os.environ.setdefault("MKL_CBWR", "AVX512,STRICT")
 
 

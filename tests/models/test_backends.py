@@ -117,7 +117,7 @@ def test_what_cannot_be_is_said(backend, tiny, monkeypatch):
         SequenceClassifier(folder, backend=backend, device="cuda:0").predict(TEXTS)
     with pytest.raises(ModelError, match="no precision 'fp16'"):
         SequenceClassifier(folder, backend=backend, precision="fp16").predict(TEXTS)
-    monkeypatch.setattr(device, "multiplies_bf16", lambda device: False)
+    monkeypatch.setattr(device, "has_bf16", lambda device: False)
     with pytest.raises(ModelError, match=r"no (precision 'bf16'|bf16 on this processor)"):
         SequenceClassifier(folder, backend=backend, precision="bf16").predict(TEXTS)
     with pytest.raises(ModelError, match='set backend = "openvino"'):

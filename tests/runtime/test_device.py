@@ -19,6 +19,7 @@ def machine(monkeypatch):
         monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
         monkeypatch.setattr(devices, "multiplies_bf16", lambda device: has_bf16)
+        monkeypatch.setattr(devices, "has_bf16", lambda device: has_bf16)
 
     return describe
 
@@ -76,3 +77,26 @@ def test_this_machine_multiplies_as_it_says():
     if devices.multiplies_bf16(torch.device("cpu")):
         half = torch.ones(4, 4, dtype=torch.bfloat16)
         assert (half @ half).tolist() == [[4.0] * 4] * 4
+
+
+@pytest.mark.parametrize(
+    ("has_instructions", "has_amx", "is_intel", "expected"),
+    [
+        (False, False, False, "has no bf16 arithmetic"),
+        (True, False, False, "multiplies bf16 in hardware"),
+        (True, True, True, "multiplies bf16 in hardware"),
+        (True, False, True, "multiplies fp32 sooner than bf16"),
+    ],
+)
+def test_bf16_is_taken_where_it_is_sooner(monkeypatch, has_instructions, has_amx, is_intel, expected):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_instructions, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx, raising=False)
+    monkeypatch.setattr(devices, "is_intel", lambda: is_intel)
+    devices.multiplies_bf16.cache_clear()
+    try:
+        placement = place("cpu")
+        assert expected in placement.reason and (placement.precision == "bf16") == ("bf16 in" in expected)
+        if has_instructions:
+            assert devices.place_elsewhere("openvino", precision="bf16").precision == "bf16", "it may be asked for"
+    finally:
+        devices.multiplies_bf16.cache_clear()
