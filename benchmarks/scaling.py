@@ -47,7 +47,7 @@ def table(title: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
 
 def documents() -> None:
     nlp, rows = loaded("mmpipe_sentiment"), []
-    for n in (100, 1000, 10_000):
+    for n in (100, 1000, 10_000, 100_000):
         rows.append((f"{n:,}", f"{rate(nlp, mixed_texts(n, **SHORT)):.1f}"))
     table("number of documents, of about 12 words", "documents | documents a second", rows)
 

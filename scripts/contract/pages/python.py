@@ -125,10 +125,15 @@ def _spelled(head: str, parts: Sequence[str], returns: object, indent: str = "")
 
 
 def _value(name: str, thing: griffe.Object) -> str:
-    """`name: type = value`; the value where it is short."""
+    """`name: type = value`; the value where it is short, or a choice, of which a longer one has a line a member."""
     annotation = f": {thing.annotation}" if getattr(thing, "annotation", None) is not None else ""
     value = str(thing.value) if getattr(thing, "value", None) is not None else ""
-    return f"{name}{annotation}{f' = {value}' if value and len(value) <= _WIDTH else ''}"
+    if len(value) > _WIDTH:
+        members = re.fullmatch(r"Literal\[(.*)\]", value, re.DOTALL)
+        value = (
+            "Literal[\n" + "".join(f"    {one.strip()},\n" for one in members[1].split(",")) + "]" if members else ""
+        )
+    return f"{name}{annotation}{f' = {value}' if value else ''}"
 
 
 def _labels(thing: griffe.Object) -> set[str]:
