@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator
 from functools import reduce
 from importlib.machinery import PathFinder
-from pathlib import Path
 from typing import Any, NamedTuple
 
 _HEADER = re.compile(r"^(Name|Version):[ \t]*(\S.*?)\s*$", re.MULTILINE)
@@ -50,14 +49,11 @@ def installed_entry_points(group: str) -> list[InstalledEntryPoint]:
     """All entry points of a group; of two distributions of one name the first on `sys.path` counts."""
     if not _is_plain():
         return _by_importlib(group)
-    found = []
+    found, head = [], f"[{group}]".encode()
     for _, info in _metadata_folders():
-        try:
-            text = (info / "entry_points.txt").read_text("utf-8", "replace")
-        except OSError:
-            continue
-        if f"[{group}]" in text:
-            points, told = _parsed(text), _described(info)
+        content = _content(f"{info}/entry_points.txt")
+        if content is not None and head in content:
+            points, told = _parsed(content.decode("utf-8", "replace")), _described(info)
             factories = tuple(points.get("spacy_factories", ()))
             found += [InstalledEntryPoint(*point, *told, factories) for point in points.get(group, {}).items()]
     return found
@@ -73,16 +69,25 @@ def installed_version(distribution: str) -> str:
     return version_of(distribution)
 
 
-def _described(info: Path) -> tuple[str, str]:
+def _described(info: str) -> tuple[str, str]:
     """Name and version by the metadata of an installed distribution; "" for what they do not tell."""
     for file in ("METADATA", "PKG-INFO"):
-        try:
-            headers, _, _ = (info / file).read_text("utf-8", "replace").partition("\n\n")
-        except OSError:
-            continue
-        found = dict(reversed(_HEADER.findall(headers)))
-        return found.get("Name", ""), found.get("Version", "")
+        content = _content(f"{info}/{file}")
+        if content is not None:
+            lines = content.decode("utf-8", "replace").replace("\r\n", "\n")
+            headers, _, _ = lines.partition("\n\n")
+            found = dict(reversed(_HEADER.findall(headers)))
+            return found.get("Name", ""), found.get("Version", "")
     return "", ""
+
+
+def _content(file: str) -> bytes | None:
+    """What a file holds; None where it cannot be read. A Path and a text stream for each would take twice as long."""
+    try:
+        with open(file, "rb", buffering=0) as stream:
+            return stream.read()
+    except OSError:
+        return None
 
 
 def _is_plain() -> bool:
@@ -91,7 +96,7 @@ def _is_plain() -> bool:
     return all(finder is PathFinder for finder in finders) and not any(map(os.path.isfile, sys.path))
 
 
-def _metadata_folders() -> Iterator[tuple[str, Path]]:
+def _metadata_folders() -> Iterator[tuple[str, str]]:
     """The normal name and the metadata folder of each distribution, the first on `sys.path` of each name."""
     seen: set[str] = set()
     for folder in dict.fromkeys(sys.path):
@@ -105,7 +110,7 @@ def _metadata_folders() -> Iterator[tuple[str, Path]]:
             name = canonicalize_name(entry.rpartition(".")[0].partition("-")[0])
             if name not in seen:
                 seen.add(name)
-                yield name, Path(folder or ".", entry)
+                yield name, os.path.join(folder or ".", entry)
 
 
 def _parsed(text: str) -> dict[str, dict[str, str]]:

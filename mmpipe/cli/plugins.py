@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mmpipe.cli.plugins_new import new_plugin
+from mmpipe.cli.table import print_table
 from mmpipe.plugins import Plugin, get_plugins
 
 app = typer.Typer(
@@ -34,17 +35,8 @@ def list_plugins(
 
         print(json.dumps([dataclasses.asdict(plugin) for plugin in found], ensure_ascii=False, indent=2))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("plugin", "version", "status", "provides"):
-        table.add_column(column, overflow="fold")
-    for plugin in found:
-        told = (plugin.distribution or plugin.name, plugin.version, plugin.status, _told(plugin))
-        table.add_row(*map(Text, told))
-    Console().print(table)
+    rows = [(plugin.distribution or plugin.name, plugin.version, plugin.status, _told(plugin)) for plugin in found]
+    print_table(("plugin", "version", "status", "provides"), rows)
 
 
 def _told(plugin: Plugin) -> str:
