@@ -29,7 +29,7 @@ TASKS = {
     "classify": (classify, 200),
     "answer": (answer, 12),
     "summarise": (summarise, 200),
-    "write": (write, 32),
+    "write": (write, 12),
     "caption": (caption, 64),
     "whole": (whole, 420),
 }
