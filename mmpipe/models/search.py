@@ -4,7 +4,6 @@ each input alone: in transformers before 5, those that have ended may change for
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,7 +13,6 @@ from mmpipe.models.encoder_layer import become
 from mmpipe.models.likelihood import Likelihood
 from mmpipe.models.steps import Steps
 
-Change = Callable[[Tensor, Tensor], Tensor]
 _ROW_BY_ROW = frozenset({
     "ExponentialDecayLengthPenalty",
     "ForcedBOSTokenLogitsProcessor",
@@ -38,6 +36,10 @@ LEAVING = 8
 """Inputs leave when they are one in so many, or more: what the others go on with is copied then."""
 
 
+_OF_SEARCH = ("synced_gpus", "streamer")
+"""What `generate` hands on that is not for the model."""
+
+
 class Searching(nn.Module):
     """In place of a model that generates. What is not known here it searches as before."""
 
@@ -45,40 +47,35 @@ class Searching(nn.Module):
         self, input_ids: Tensor, logits_processor: Any, stopping_criteria: Any, generation_config: Any, **options: Any
     ) -> Any:
         given = (logits_processor, stopping_criteria, generation_config)
-        if generation_config.do_sample or not _is_known(self, given, options):
-            return super()._sample(input_ids, *given, **options)
-        steps = Steps(self, generation_config, _inputs(options), 1)
-        return _greedy(steps, input_ids, *given)
+        steps = _steps(self, given, options, n_beams=1)
+        return super()._sample(input_ids, *given, **options) if steps is None else _greedy(steps, input_ids, *given)
 
     def _beam_search(
         self, input_ids: Tensor, logits_processor: Any, stopping_criteria: Any, generation_config: Any, **options: Any
     ) -> Any:
         given = (logits_processor, stopping_criteria, generation_config)
-        if generation_config.do_sample or not _is_known(self, given, options):
+        steps = _steps(self, given, options, n_beams=generation_config.num_beams)
+        if steps is None:
             return super()._beam_search(input_ids, *given, **options)
-        steps = Steps(self, generation_config, _inputs(options), generation_config.num_beams)
         return _Beams(steps, input_ids, *given).search()
 
 
-_OF_SEARCH = ("synced_gpus", "streamer")
-
-
-def _inputs(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in _OF_SEARCH}
-
-
-def _is_known(module: nn.Module, given: tuple[Any, Any, Any], options: dict[str, Any]) -> bool:
+def _steps(module: nn.Module, given: tuple[Any, Any, Any], options: dict[str, Any], *, n_beams: int) -> Steps | None:
+    """The steps of a search; None where something of it is not known here."""
     processors, stops, config = given
-    return (
-        not any(options.get(name) for name in _OF_SEARCH)
+    inputs = {name: value for name, value in options.items() if name not in _OF_SEARCH}
+    is_known = (
+        not config.do_sample
+        and not any(options.get(name) for name in _OF_SEARCH)
         and all(isinstance(one, Likelihood) or type(one).__name__ in _ROW_BY_ROW for one in processors)
         and {type(one).__name__ for one in stops} <= _STOPS
         and not config.return_dict_in_generate
         and not getattr(config, "low_memory", None)
         and not getattr(config, "prefill_chunk_size", None)
         and config.num_return_sequences == 1
-        and Steps.can_do(module, _inputs(options))
+        and Steps.can_do(module, inputs)
     )
+    return Steps(module, config, inputs, n_beams) if is_known else None
 
 
 def _tell(processors: Any, inputs: Tensor) -> None:
@@ -101,19 +98,18 @@ def _greedy(steps: Steps, ids: Tensor, processors: Any, stops: Any, config: Any)
     filler = config._pad_token_tensor if config._pad_token_tensor is not None else ids.new_tensor(0)
     found: list[Tensor | None] = [None] * len(ids)
     while True:
-        _tell(processors, inputs)
         token = processors(ids, steps.logits(ids)).argmax(-1)
         ids = torch.cat((ids, torch.where(is_open, token, filler)[:, None]), 1)
         is_open &= ~stops(ids, None)
-        if not is_open.any() or _is_time(is_open):
+        if _is_time(is_open):
             for row in (~is_open).nonzero().flatten().tolist():
                 found[inputs[row]] = ids[row]
             left = is_open.nonzero().flatten()
             if not len(left):
                 return nn.utils.rnn.pad_sequence(found, batch_first=True, padding_value=int(filler))  # type: ignore[arg-type]
-            if len(left) < len(ids):
-                steps.go_on(left, left)
-                ids, inputs, is_open = ids[left], inputs[left], is_open[left]
+            steps.go_on(left, left)
+            ids, inputs, is_open = ids[left], inputs[left], is_open[left]
+            _tell(processors, inputs)
 
 
 class _Beams:
@@ -147,26 +143,26 @@ class _Beams:
         """(n_inputs, length of the longest): the best of each, filled up."""
         while True:
             beams = self._step()
-            rows = (torch.arange(len(beams), device=beams.device)[:, None] * self.steps.n_beams + beams).flatten()
-            if not self.is_open.any() or _is_time(self.is_open):
+            rows = torch.arange(len(beams), device=beams.device)[:, None] * self.steps.n_beams + beams
+            left = None
+            if _is_time(self.is_open):
                 self.found[self.inputs[~self.is_open]] = self.ended[~self.is_open, 0]
                 left = self.is_open.nonzero().flatten()
                 if not len(left):
                     return self.found[:, : self.n_longest]
                 self._keep(left)
-                self.steps.go_on(rows.unflatten(0, (-1, self.steps.n_beams))[left].flatten(), left)
-            else:
-                self.steps.go_on(rows, None)
+                rows = rows[left]
+            self.steps.go_on(rows.flatten(), left)
 
     def _keep(self, left: Tensor) -> None:
         for name in ("ids", "scores", "final", "has_ended", "ended", "inputs", "is_open"):
             setattr(self, name, getattr(self, name)[left])
+        _tell(self.processors, self.inputs)
 
     def _step(self) -> Tensor:
         """One token more; which beam each of the running ones goes on from, (n_inputs, n_beams)."""
         n = self.steps.n_beams
         flat = self.ids.flatten(0, 1)
-        _tell(self.processors, self.inputs)
         told = self.processors(flat, self.steps.logits(flat).log_softmax(-1))
         sums = (told.unflatten(0, (-1, n)) + self.scores[:, :, None]).flatten(1)
         sums, places = sums.topk(self.n_candidates)

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 Options = dict[str, Any]
@@ -28,6 +29,7 @@ class Steps:
         self.module: Any = module
         self.config, self.n_beams = config, n_beams
         self._options = {name: value for name, value in options.items() if value is not None}
+        self._line = _line(type(module))
         self._is_first = True
 
     @staticmethod
@@ -52,52 +54,56 @@ class Steps:
         if self._is_first:
             self._is_first = False
             return self._first(ids)
-        line = _line(type(self.module))
-        sizes = {"next_sequence_length": 1} if line == 5 else {}
+        sizes = {"next_sequence_length": 1} if self._line == 5 else {}
         inputs = self.module.prepare_inputs_for_generation(ids, **sizes, **self._options)
         return self._called(self.module(**inputs, return_dict=True))
 
-    def go_on(self, rows: Tensor | None, left: Tensor | None) -> None:
+    def go_on(self, rows: Tensor, left: Tensor | None) -> None:
         """Which rows the next step goes on from.
 
-        rows: (n_next,) among those of the last step, each of its own input; None: all, as they are.
+        rows: (n_next,) among those of the last step, each of its own input.
         left: (n_inputs,) among the inputs of the last step, those of which there are rows; None: all.
         """
-        cache = next(self._options[name] for name in _CACHES if name in self._options)
-        crossed = getattr(cache, "cross_attention_cache", None)
-        if rows is not None:
-            (cache if crossed is None else cache.self_attention_cache).batch_select_indices(rows)
+        crossed = getattr(self._cache, "cross_attention_cache", None)
+        (self._cache if crossed is None else self._cache.self_attention_cache).batch_select_indices(rows)
         if left is None:
             return
         # Beams of an input read the same: of what is read, rows only ever leave.
         kept = (left[:, None] * self.n_beams + left.new_tensor(range(self.n_beams))).flatten()
         if crossed is not None:
             crossed.batch_select_indices(kept)
-        self._options |= {name: self._options[name][kept] for name in _OF_ROWS if name in self._options}
-        if _OUTPUTS in self._options:
-            self._options[_OUTPUTS] = _of_each(self._options[_OUTPUTS], kept)
+        self._select(kept)
+
+    @property
+    def _cache(self) -> Any:
+        return next(self._options[name] for name in _CACHES if name in self._options)
 
     def _first(self, ids: Tensor) -> Tensor:
         n = self.n_beams
-        one = slice(None, None, n)
-        whole = {name: self._options[name] for name in (*_OF_ROWS, _OUTPUTS) if name in self._options}
         if n > 1:
-            self._options |= {name: value[one] for name, value in whole.items() if name != _OUTPUTS}
-            if _OUTPUTS in whole:
-                self._options[_OUTPUTS] = _of_each(whole[_OUTPUTS], one)
-        if _line(type(self.module)) == 5:
-            outputs = self.module._prefill(ids[one], self.config, self._options, is_first_iteration=True)
+            self._select(slice(None, None, n))
+            ids = ids[::n]
+        if self._line == 5:
+            outputs = self.module._prefill(ids, self.config, self._options, is_first_iteration=True)
         else:
             self._options = self.module._get_initial_cache_position(ids.shape[1], ids.device, self._options)
-            inputs = self.module.prepare_inputs_for_generation(ids[one], **self._options)
+            inputs = self.module.prepare_inputs_for_generation(ids, **self._options)
             outputs = self.module(**inputs, return_dict=True)
         logits = self._called(outputs)
         if n > 1:
-            next(self._options[name] for name in _CACHES if name in self._options).batch_repeat_interleave(n)
-            # One that grew by the token that comes next is not as it was.
-            grown = {name: self._options[name].repeat_interleave(n, 0) for name in _OF_ROWS if name in self._options}
-            self._options |= grown | {name: value for name, value in whole.items() if name == _OUTPUTS}
-        return logits.repeat_interleave(n, 0)
+            rows = torch.arange(len(ids), device=ids.device).repeat_interleave(n)
+            self._cache.batch_select_indices(rows)
+            self._select(rows)
+            logits = logits[rows]
+        return logits
+
+    def _select(self, rows: Tensor | slice) -> None:
+        """Of all that each call of the model reads, these rows."""
+        self._options |= {name: self._options[name][rows] for name in _OF_ROWS if name in self._options}
+        if _OUTPUTS in self._options:
+            found = self._options[_OUTPUTS]
+            kept = {name: value[rows] for name, value in found.items() if isinstance(value, Tensor)}
+            self._options[_OUTPUTS] = type(found)(**kept)
 
     def _called(self, outputs: Any) -> Tensor:
         is_pair = self.module.config.is_encoder_decoder
@@ -127,9 +133,3 @@ def _is_plain(cache: Any) -> bool:
         return _is_plain(cache.self_attention_cache) and _is_plain(cache.cross_attention_cache)
     layers: Sequence[Any] = getattr(cache, "layers", ())
     return type(cache) is DynamicCache and all(type(layer).__name__ == "DynamicLayer" for layer in layers)
-
-
-def _of_each(outputs: Any, rows: Any) -> Any:
-    """Some rows of an encoder's outputs."""
-    kept = {name: value[rows] for name, value in outputs.items() if isinstance(value, Tensor)}
-    return type(outputs)(**kept)

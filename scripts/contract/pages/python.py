@@ -129,10 +129,9 @@ def _value(name: str, thing: griffe.Object) -> str:
     annotation = f": {thing.annotation}" if getattr(thing, "annotation", None) is not None else ""
     value = str(thing.value) if getattr(thing, "value", None) is not None else ""
     if len(value) > _WIDTH:
-        members = re.fullmatch(r"Literal\[(.*)\]", value, re.DOTALL)
-        value = (
-            "Literal[\n" + "".join(f"    {one.strip()},\n" for one in members[1].split(",")) + "]" if members else ""
-        )
+        choice = re.fullmatch(r"Literal\[(.*)\]", value, re.DOTALL)
+        lines = [f"    {one.strip()},\n" for one in choice[1].split(",")] if choice else []
+        value = f"Literal[\n{''.join(lines)}]" if lines else ""
     return f"{name}{annotation}{f' = {value}' if value else ''}"
 
 
