@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -125,7 +124,7 @@ def loss(model: Model, documents: Sequence[Sequence[str]], targets: Sequence[np.
         with torch.set_grad_enabled(not is_encoder_frozen):
             rows = learn_windows(lambda inputs: pool(module, inputs), windows, shim)
         total, start = rows.new_zeros(()), 0
-        with torch.autocast(rows.device.type, enabled=False), _without_lead(head):
+        with torch.autocast(rows.device.type, enabled=False):
             vectors = functional.normalize(mean_rows(readings, rows), dim=-1)
             for sentences, target in zip(documents, targets, strict=True):
                 part = slice(start, start + len(sentences))
@@ -149,16 +148,6 @@ def _read(model: Model, documents: Sequence[Sequence[str]]) -> tuple[list[Readin
         long_text=attrs["long_text"],
     )
     return readings, size
-
-
-@contextmanager
-def _without_lead(head: SentenceHead) -> Iterator[None]:
-    """The prior is not learned, and what is learned must not lean on it."""
-    lead, head.lead = head.lead, 0.0
-    try:
-        yield
-    finally:
-        head.lead = lead
 
 
 def _add_head(shim: TransformerShim, module: torch.nn.Module, lead_weight: float = 0.0) -> None:

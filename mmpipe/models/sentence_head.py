@@ -55,7 +55,8 @@ class SentenceHead(nn.Module):
     features, then small Transformer encoder layers over the sentences, then one logit a sentence. The
     order of sentences is known from the features only, so there is no limit to their number. `lead` is
     the strength of a position prior that no training sets: lead / (1 + position) is added to the logits of
-    documents of LONG sentences or more, and proportionally less to those of shorter ones.
+    documents of LONG sentences or more, and proportionally less to those of shorter ones. While the head learns it is
+    left out, so that what is learned does not lean on it.
     """
 
     def __init__(
@@ -100,8 +101,10 @@ class SentenceHead(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden)
         context = self.output(self.dropout(self.norm(hidden))).view(-1)
-        prior = self.lead * min(1.0, embeddings.shape[0] / LONG) / (1.0 + positions)
-        return context + self.scalars(features).view(-1) + prior
+        scores = context + self.scalars(features).view(-1)
+        if self.training:
+            return scores
+        return scores + self.lead * min(1.0, embeddings.shape[0] / LONG) / (1.0 + positions)
 
     def save(self, path: str | Path) -> None:
         """Write `head.safetensors` and `head.json` into a folder."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from sklearn.metrics import accuracy_score
 from spacy.language import Language
 
@@ -78,7 +79,10 @@ def test_int8_by_openvino_agrees_and_gives_the_same_bits_alone(nlp: Language) ->
     model = {"components.sentiment.model.backend": "openvino", "components.sentiment.model.precision": "int8"}
     quick = mmpipe.load("sentiment", model)
     together = [doc._.sentiment for doc in quick.pipe(texts)]
-    assert [quick(text)._.sentiment["scores"] for text in texts[::9]] == [one["scores"] for one in together[::9]]
+    # Without VNNI, OpenVINO multiplies in fp32, few rows by another kernel.
+    tolerance = 0.0 if torch.cpu._is_vnni_supported() else 1e-5
+    for text, one in zip(texts[::9], together[::9], strict=True):
+        assert quick(text)._.sentiment["scores"] == pytest.approx(one["scores"], rel=0.0, abs=tolerance)
     wanted = [doc._.sentiment["label"] for doc in nlp.pipe(texts)]
     agreed = sum(one["label"] == label for one, label in zip(together, wanted, strict=True)) / len(texts)
     assert agreed >= 0.98

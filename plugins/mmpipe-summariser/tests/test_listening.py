@@ -69,6 +69,18 @@ def test_head_and_encoder_learn_and_are_saved(tmp_path: Path) -> None:
     assert again(TEXT)._.summary == nlp(TEXT)._.summary
 
 
+def test_what_is_learned_does_not_lean_on_the_prior(tmp_path: Path) -> None:
+    nlp = pipeline(lead_weight=7.0)
+    nlp.initialize(lambda: examples(nlp, tmp_path))
+    model, doc = nlp.get_pipe("summary").model, nlp(TEXT)
+    with_prior = model.predict([doc])[0].scores
+    model.shims[0]._model.head.lead = 0.0
+    without = model.predict([doc])[0].scores
+    model.shims[0]._model.head.lead = 7.0
+    learned = listener_ranker.forward(model, [nlp(TEXT)], True)[0][0].scores
+    assert learned == pytest.approx(without, abs=1e-6) and np.abs(with_prior - without).max() > 0.1
+
+
 def fixed(vectors: dict[str, np.ndarray]) -> Model:
     """A thinc model that gives each text its vectors, and keeps the gradients that it gets."""
 
