@@ -110,6 +110,37 @@ def test_it_runs_once_a_window_within_a_budget_and_alike_in_any_company(tiny: Ca
     assert sum(rows for rows, _ in shapes) == 3 + n_windows, "what comes twice is read once"
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
+def test_layers_are_put_end_to_end(family: str, tiny: Callable[..., str]) -> None:
+    text, layers = "the cat was never lazy", [0, 1, -1]
+    model, tokenizer = AutoModel.from_pretrained(tiny(family)).eval(), AutoTokenizer.from_pretrained(tiny(family))
+    inputs = tokenizer(text, return_tensors="pt", return_offsets_mapping=True)
+    offsets = inputs.pop("offset_mapping")[0].tolist()
+    with torch.inference_mode():
+        states = model(**inputs, output_hidden_states=True).hidden_states
+    hidden = torch.cat([states[layer][0] for layer in layers], -1).numpy()
+    doc = encoder(tiny(family), layers=layers, width=3 * WIDTH)(text)
+    for token in doc:
+        held = [i for i, (a, b) in enumerate(offsets) if a < b and a < token.idx + len(token) and b > token.idx]
+        np.testing.assert_allclose(doc.tensor[token.i], hidden[held].mean(0), atol=1e-5)
+
+
+def test_the_last_layer_is_the_default(tiny: Callable[..., str]) -> None:
+    for text in TEXTS:
+        np.testing.assert_array_equal(
+            encoder(tiny("bert"), layers=[-1])(text).tensor, encoder(tiny("bert"))(text).tensor
+        )
+
+
+def test_layers_that_are_not_there_are_told(tiny: Callable[..., str]) -> None:
+    with pytest.raises(ModelError, match=r"(?s)layers = \[9\], but this encoder has 2.*from 0, its embeddings, to 2"):
+        encoder(tiny("bert"), layers=[9])("cat")
+    with pytest.raises(ModelError, match=f"(?s)width {WIDTH}, 2 layers of them, not {WIDTH}.*set width = {2 * WIDTH}"):
+        encoder(tiny("bert"), layers=[1, 2])("cat")
+    with pytest.raises(ModelError, match=r"(?s)last layer alone.*leave out layers"):
+        TokenEncoder(tiny("bert"), WIDTH, backend="onnx", layers=[1])
+
+
 def test_nothing_to_read(tiny: Callable[..., str]) -> None:
     nlp = encoder(tiny("bert"))
     assert nlp("").tensor.shape == (0, WIDTH)
@@ -125,9 +156,12 @@ def test_a_wrong_width_is_told(tiny: Callable[..., str]) -> None:
         TokenEncoder(tiny("bert"), 96, device="cpu").predict([spacy.blank("en")("cat")])
 
 
-def test_gradients_are_torchs(tiny: Callable[..., str]) -> None:
+@pytest.mark.parametrize("layers", [None, [0, 2]])
+def test_gradients_are_torchs(layers: list[int] | None, tiny: Callable[..., str]) -> None:
     docs = [spacy.blank("en")(text) for text in ("the cat was never lazy", "", "good")]
-    model = TokenEncoder(tiny("bert"), WIDTH, device="cpu", precision="fp32", training={"precision": "fp32"})
+    width = WIDTH * len(layers or [-1])
+    options = {"device": "cpu", "precision": "fp32", "training": {"precision": "fp32"}}
+    model = TokenEncoder(tiny("bert"), width, layers=layers, **options)
     model.initialize(X=docs)
     vectors, backprop = model.begin_update(docs)
     weights = [np.random.default_rng(3).normal(size=rows.shape).astype("float32") for rows in vectors]

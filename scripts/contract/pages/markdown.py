@@ -11,7 +11,7 @@ from contract.settings import Setting
 from contract.tree import find
 
 MADE = "<!-- Made by `python scripts/reference.py` from the code. Change the docstring or the help text there. -->"
-_BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
+_BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}", "min_length": "at least {}"}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -48,13 +48,16 @@ def kind(annotation: str, module: griffe.Module) -> str:
     """An annotation in words: `Annotated[int, Field(ge=1)] | None` is "whole number, at least 1; none"."""
     annotation = _expanded(annotation, module)
     annotation = re.sub(r"Annotated\[dict\[str, Any\], CheckedAs\((\w+)\)\]", "table", annotation)
-    annotation = re.sub(r"Annotated\[(\w+), Field\(([^)]*)\)\]", lambda m: f"{m[1]}{_bounds(m[2])}", annotation)
+    annotation = re.sub(
+        r"Annotated\[(\w+(?:\[\w+\])?), Field\(([^)]*)\)\]", lambda m: f"{m[1]}{_bounds(m[2])}", annotation
+    )
     annotation = re.sub(
         r"Literal\[([^\]]*)\]", lambda m: " / ".join(f"`{value.strip()}`" for value in m[1].split(",")), annotation
     ).replace("'", '"')
     words = {
         r"dict\[.*\]": "table",
         r"list\[str\]": "list of texts",
+        r"list\[int\]": "list of whole numbers",
         r"Model(\[.*\])?": "model block",
         r"\bstr\b": "text",
         r"\bint\b": "whole number",
