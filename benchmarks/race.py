@@ -19,22 +19,33 @@ class Way:
     outputs: Any = None
 
 
-def race(ways: list[Way], rounds: int) -> None:
-    """Each way once to warm up, whose outputs are kept, then `rounds` times in turns."""
-    for number in range(rounds + 1):
+def race(ways: list[Way], rounds: int, *, is_warm: bool = False) -> None:
+    """Each way `rounds` times in turns, after once to warm up; is_warm: all have run on something else before. The
+    outputs of the first time are kept."""
+    for number in range(rounds if is_warm else rounds + 1):
         for way in ways:
             began = time.perf_counter()
             outputs = way.do()
-            if number:
+            if number or is_warm:
                 way.seconds.append(time.perf_counter() - began)
-            else:
+            if not number:
                 way.outputs = outputs
 
 
-def compare(title: str, others: list[Way], ours: list[Way], n: int, rounds: int, agree: Callable[[Way], str]) -> None:
+def compare(
+    title: str,
+    others: list[Way],
+    ours: list[Way],
+    n: int,
+    rounds: int,
+    agree: Callable[[Way], str],
+    *,
+    is_warm: bool = False,
+) -> None:
     """Run the race and print its table: n documents a second, and how many times as fast as the fastest of `others`,
-    with the least and most of all rounds. agree: how far the outputs of a way are those wanted, in words."""
-    race([*others, *ours], rounds)
+    with the least and most of all rounds. agree: how far the outputs of a way are those wanted, in words. is_warm: see
+    race."""
+    race([*others, *ours], rounds, is_warm=is_warm)
     base = min(others, key=lambda way: statistics.median(way.seconds))
     print(f"\n## {title}\n\n| way | documents a second | times as fast | agreement |\n|---|---|---|---|")
     for way in [*others, *ours]:

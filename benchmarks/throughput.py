@@ -31,7 +31,7 @@ TASKS = {
     "summarise": (summarise, 200),
     "write": (write, 12),
     "caption": (caption, 64),
-    "whole": (whole, 420),
+    "whole": (whole, 2000),
 }
 """What to do, and with how many documents."""
 
