@@ -50,6 +50,7 @@ def map_windows(
     budget_tokens: int,
     max_tokens: int,
     what: Any = None,
+    is_mixed: bool = False,
 ) -> list[Row]:
     """Apply `function(inputs)` to all windows batch by batch, without gradients; results in their order.
 
@@ -58,6 +59,7 @@ def map_windows(
     function: takes tensors of shape (n_windows, length) by name, `attention_mask` among them; one row a window.
     what: which rows these are of the model's, and what else decides them, as JSON: under that, the result cache of a
         run keeps them on disk. None keeps nothing there.
+    is_mixed: see mmpipe.runtime.batching.map_batches; so it is anyway where layers do without padding.
     """
     filler = padding_id(shim.config)
 
@@ -73,7 +75,7 @@ def map_windows(
             budget_tokens=0 if filler is None else budget_tokens,
             max_tokens=max_tokens,
             step=1 if filler is None else LENGTH_STEP,
-            is_unpadded=is_unpadded(shim.module),
+            is_mixed=is_mixed or is_unpadded(shim.module),
         )
 
     keys = [window_key(window.inputs) for window in windows]
@@ -84,14 +86,11 @@ def map_readings(
     function: Callable[[dict[str, torch.Tensor]], Sequence[Row]],
     readings: Sequence[Reading],
     shim: TransformerShim,
-    *,
-    budget_tokens: int,
-    max_tokens: int,
-    what: Any = None,
+    **options: Any,
 ) -> list[list[Row]]:
     """As `map_windows`, over the windows of all readings together: the rows of each reading, in its order."""
     windows = [window for reading in readings for window in reading.windows]
-    rows = iter(map_windows(function, windows, shim, budget_tokens=budget_tokens, max_tokens=max_tokens, what=what))
+    rows = iter(map_windows(function, windows, shim, **options))
     return [[next(rows) for _ in reading.windows] for reading in readings]
 
 

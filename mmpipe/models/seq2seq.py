@@ -20,6 +20,14 @@ from mmpipe.runtime.device import Precision
 
 IGNORED = -100
 """The label of a place that is no word, as in Hugging Face's models."""
+N_ROWS = 4
+"""Rows of a text, as beams, that suit the budget of a device; where it has fewer, more texts go in."""
+# In others, such as LED or BigBird-Pegasus, what a text is padded to decides which tokens see which.
+_MIXED = frozenset({
+    "bart", "blenderbot", "blenderbot-small", "m2m_100", "marian", "mbart",
+    "mt5", "mvp", "pegasus", "plbart", "t5", "umt5",
+})  # fmt: skip
+"""Families whose padding nothing sees: texts of several lengths are written about together."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ def Seq2Seq(
     max_new_tokens ... early_stopping: as in Hugging Face's GenerationConfig; None leaves the checkpoint's own.
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; with "window" each window is
         written about on its own and the results are joined with a space.
-    batch_tokens: padded input tokens in one call of `generate`; None: as suits the device.
+    batch_tokens: input tokens in one call of `generate`; None: as suits the device and the number of beams.
     training: how it learns; see mmpipe.models.training.Training.
     """
     options = {
@@ -105,12 +113,22 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Genera
         run,
         readings,
         shim,
-        budget_tokens=shim.budget(attrs["batch_tokens"]),
+        budget_tokens=_budget(model),
         max_tokens=size,
         what=["written", attrs["generation"]],
+        is_mixed=shim.config.model_type in _MIXED,
     )
     texts = (" ".join(part for part in parts if part) for parts in rows)
     return [Generation(text, reading.coverage) for text, reading in zip(texts, readings, strict=True)], no_backprop
+
+
+def _budget(model: Model) -> int:
+    """Of a batch, in tokens: on a processor, which reads all weights for each word, as many rows as four beams have."""
+    shim, attrs = shim_of(model), model.attrs
+    if attrs["batch_tokens"] is not None or shim.placement.device.type != "cpu":
+        return shim.budget(attrs["batch_tokens"])
+    n_beams = attrs["generation"].get("num_beams") or shim.module.generation_config.num_beams or 1
+    return shim.budget(None) * max(N_ROWS // n_beams, 1)
 
 
 def loss(model: Model, texts: Sequence[str], targets: Sequence[str]) -> torch.Tensor:

@@ -3,8 +3,9 @@
 Inputs of one batch share one padded length, a multiple of `LENGTH_STEP`, that follows from each input's own
 length alone. The arithmetic for an input is then the same in any company, so that `nlp(x)`, `nlp.pipe(xs)` at
 any batch size and any order give the same bits on a processor (see also mmpipe.models.steady); little is lost,
-as the inputs of a window of documents are many and are sorted by length. Where padding is no work, on some GPUs (see
-mmpipe.models.unpadded), lengths are mixed.
+as the inputs of a window of documents are many and are sorted by length. Where padding is little work, lengths are
+mixed: on some GPUs (see mmpipe.models.unpadded), and where text is written, a word at a time, of which rounding changes
+only what is as likely as another.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BUDGETS = {"cpu": 2048, "cuda": 16384}
 fall out of the caches. That of a GPU is a guess that nobody has measured."""
 
 MAX_PADDED = 2
-"""The most padded tokens in a batch, in budgets, where padding is no work: it takes memory all the same."""
+"""The most padded tokens in a batch, in budgets, where padding is little work: it takes memory all the same."""
 
 
 def budget_tokens(device_type: str) -> int:
@@ -55,8 +56,8 @@ def plan_batches(lengths: Sequence[int], *, budget_tokens: int) -> list[list[int
     return batches
 
 
-def plan_unpadded(lengths: Sequence[int], padded: Sequence[int], *, budget_tokens: int) -> list[list[int]]:
-    """The same where padding is no work: shortest first, lengths mixed, each batch with as many tokens as fit.
+def plan_mixed(lengths: Sequence[int], padded: Sequence[int], *, budget_tokens: int) -> list[list[int]]:
+    """The same where padding is little work: shortest first, lengths mixed, each batch with as many tokens as fit.
 
     lengths: without padding. padded: lengths as they are padded alone; all rows of a batch are as long as its longest,
         together MAX_PADDED budgets at most. budget_tokens: the most tokens in a batch; a single input may exceed it.
@@ -83,16 +84,16 @@ def map_batches(
     budget_tokens: int,
     max_tokens: int | None = None,
     step: int = LENGTH_STEP,
-    is_unpadded: bool = False,
+    is_mixed: bool = False,
 ) -> list[Result]:
     """Apply `function(batch, padded_length)` to all items batch by batch; results in the order of the items.
 
-    is_unpadded: the function's work is that of the tokens alone: the budget counts those, and lengths are mixed.
+    is_mixed: padding is little work: lengths are mixed, and the budget counts tokens alone; see plan_mixed.
     """
     padded = [padded_length(length, max_tokens, step) for length in lengths]
     results: list[Result | None] = [None] * len(items)
-    if is_unpadded:
-        batches = plan_unpadded(lengths, padded, budget_tokens=budget_tokens)
+    if is_mixed:
+        batches = plan_mixed(lengths, padded, budget_tokens=budget_tokens)
     else:
         batches = plan_batches(padded, budget_tokens=budget_tokens)
     for batch in batches:

@@ -11,6 +11,8 @@ import transformers
 
 from mmpipe.errors import ModelError
 from mmpipe.models.seq2seq import Seq2Seq
+from mmpipe.models.transformer import shim_of
+from mmpipe.runtime.batching import BUDGETS
 from mmpipe.testing import SEQ2SEQ
 
 TEXTS = [
@@ -45,6 +47,21 @@ def test_equals_hugging_face(tiny, family, options):
     results = Seq2Seq(folder, device="cpu", **options).predict(TEXTS)
     assert [r.text for r in results] == expected
     assert [r.coverage for r in results] == [1.0] * len(TEXTS)
+
+
+@pytest.mark.parametrize(("num_beams", "n_calls"), [(1, 1), (4, 2)])
+def test_texts_of_several_lengths_are_written_about_together(tiny, monkeypatch, num_beams, n_calls):
+    """As many as have four rows: where there are no beams, more texts."""
+    monkeypatch.setitem(BUDGETS, "cpu", 64)
+    model = Seq2Seq(tiny("bart"), device="cpu", num_beams=num_beams, max_new_tokens=3)
+    module, shapes = shim_of(model).module, []
+    generate = module.generate
+    monkeypatch.setattr(
+        module, "generate", lambda **inputs: shapes.append(inputs["input_ids"].shape) or generate(**inputs)
+    )
+    model.predict([text[:40] for text in TEXTS] * 2 + ["never", "the lazy dog and the cat", "good film, good day"])
+    assert len({len(text[:40]) for text in TEXTS}) > 1 and len(shapes) == n_calls
+    assert sum(n_rows for n_rows, _ in shapes) == 7, "what comes twice is written once"
 
 
 @pytest.mark.parametrize("where", ["argument", "config"])

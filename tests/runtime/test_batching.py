@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmpipe.runtime.batching import LENGTH_STEP, MAX_PADDED, map_batches, padded_length, plan_batches, plan_unpadded
+from mmpipe.runtime.batching import LENGTH_STEP, MAX_PADDED, map_batches, padded_length, plan_batches, plan_mixed
 
 lengths = st.lists(st.integers(1, 600), max_size=80)
 
@@ -28,7 +28,7 @@ def test_plan(lengths, budget):
 @given(lengths=lengths, budget=st.integers(0, 5000))
 def test_plan_where_padding_is_no_work(lengths, budget):
     padded = [padded_length(length) for length in lengths]
-    batches = plan_unpadded(lengths, padded, budget_tokens=budget)
+    batches = plan_mixed(lengths, padded, budget_tokens=budget)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     assert [lengths[index] for batch in batches for index in batch] == sorted(lengths)
 
@@ -74,7 +74,7 @@ def test_results_come_in_order_where_padding_is_no_work(lengths, budget):
         assert length == padded_length(max(size for _, size in batch), 512)
         return batch
 
-    assert map_batches(function, items, lengths, budget_tokens=budget, max_tokens=512, is_unpadded=True) == items
+    assert map_batches(function, items, lengths, budget_tokens=budget, max_tokens=512, is_mixed=True) == items
 
 
 def test_function_that_loses_a_result_is_caught():
