@@ -21,6 +21,7 @@ from chosen import parsed, parser_of
 from ours import loaded, settings
 from race import Way, race, spread
 from tasks.caption import pictures
+from tasks.write import checkpoint
 from texts import CORPORA, mixed_texts
 
 import mmpipe
@@ -133,7 +134,7 @@ def peak() -> None:
 
 
 def operators() -> None:
-    """Where torch's time goes, in a classifier and in captions."""
+    """Where torch's time goes, in a classifier, in captions and in summaries that four beams write."""
     texts, rows = mixed_texts(200), []
     with tempfile.TemporaryDirectory() as name:
         files = pictures(Path(name, "pictures"), 64)
@@ -143,7 +144,13 @@ def operators() -> None:
         def caption() -> None:
             list(captions.pipe(mmpipe.make_docs(captions, records, root=files[0].parent), batch_size=256))
 
-        for of, do in (("a classifier", lambda: list(classifier.pipe(texts, batch_size=256))), ("captions", caption)):
+        model = {"@architectures": "mmpipe.Seq2Seq.v1", "long_text": "truncate", "num_beams": 4, "early_stopping": True}
+        writer = loaded("mmpipe_summariser", checkpoint(Path(name, "writer")), model=model)
+        for of, do in (
+            ("a classifier", lambda: list(classifier.pipe(texts, batch_size=256))),
+            ("captions", caption),
+            ("written summaries", lambda: list(writer.pipe(texts[:12], batch_size=256))),
+        ):
             do()
             with torch.profiler.profile() as profile:
                 do()

@@ -22,7 +22,7 @@ SHAPE |= {f"{part}_{name}": n for part in ("encoder", "decoder") for name, n in 
 
 def write(folder: Path, rounds: int, n: int) -> None:
     """Summaries of 40 tokens, by greedy search and by four beams."""
-    model, texts = _checkpoint(folder), mixed_texts(n)
+    model, texts = checkpoint(folder), mixed_texts(n)
     pipe = transformers.pipeline("summarization", model=model, device="cpu")
     for search, options in (("greedy", {"num_beams": 1}), ("4 beams", {"num_beams": 4, "early_stopping": True})):
 
@@ -52,7 +52,7 @@ def write(folder: Path, rounds: int, n: int) -> None:
         )
 
 
-def _checkpoint(folder: Path) -> str:
+def checkpoint(folder: Path) -> str:
     """The small one that tests use, with larger layers."""
     tiny_checkpoint(folder, "bart", max_tokens=512)
     config = transformers.AutoConfig.from_pretrained(folder)
