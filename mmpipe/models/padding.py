@@ -59,7 +59,7 @@ def map_windows(
     function: takes tensors of shape (n_windows, length) by name, `attention_mask` among them; one row a window.
     what: which rows these are of the model's, and what else decides them, as JSON: under that, the result cache of a
         run keeps them on disk. None keeps nothing there.
-    is_mixed: see mmpipe.runtime.batching.map_batches; so it is anyway where layers do without padding.
+    is_mixed: padding is little work: lengths are mixed, as they are anyway where layers do without padding.
     """
     filler = padding_id(shim.config)
 
