@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import spacy
 import transformers
 from ours import BATCH_SIZES, saved
-from race import Way, compare, share
+from race import Way, compare, race, share
 from texts import CORPORA
 
 import mmpipe
@@ -20,8 +18,8 @@ import mmpipe
 FILES = ("gallery/gallery", "questions/questions", "articles/articles", "reviews/reviews")
 
 
-def known() -> list[dict[str, Any]]:
-    """The records of corpora/, each with the folder that its image is in."""
+def records() -> list[dict[str, Any]]:
+    """Those of corpora/, each with the folder that its image is in."""
     return [
         {**json.loads(line), "root": str(CORPORA / name.partition("/")[0])}
         for name in FILES
@@ -29,11 +27,11 @@ def known() -> list[dict[str, Any]]:
     ]
 
 
-def records(n: int) -> list[dict[str, Any]]:
-    """The records of corpora/ over and over, each text with a number of its own, so that none is the same twice."""
-    one_of_each, found = known(), []
+def repeated(known: list[dict[str, Any]], n: int) -> list[dict[str, Any]]:
+    """n records, those known over and over, each text with a number of its own, so that none is the same twice."""
+    found = []
     for number in range(n):
-        record = dict(one_of_each[number % len(one_of_each)])
+        record = dict(known[number % len(known)])
         if record.get("text"):
             record["text"] += f" Number {number}."
         found.append(record)
@@ -43,7 +41,8 @@ def records(n: int) -> list[dict[str, Any]]:
 def whole(folder: Path, rounds: int, n: int) -> None:
     """Captions, summaries, answers and sentiment of all records, beside `pipeline()` at the batch size that is best
     over the first of them. It has no extractive summaries: its side encodes the same sentences, the model's part."""
-    rows = records(n)
+    known = records()
+    rows = repeated(known, n)
     readers = ("sentiment", "summary", "qa")
     kinds = {"sentiment": "text-classification", "qa": "question-answering", "caption": "image-to-text"}
     pipes = {
@@ -76,8 +75,10 @@ def whole(folder: Path, rounds: int, n: int) -> None:
             pass
         return [one["label"] for one in pipes["sentiment"](texts, batch_size=size, truncation=True)]
 
-    first = rows[: len(known())]
-    best = min(BATCH_SIZES, key=lambda size: seconds(lambda: theirs(size, first)))
+    first = rows[: len(known)]
+    sizes = {size: Way(str(size), partial(theirs, size, first)) for size in BATCH_SIZES}
+    race(list(sizes.values()), 1)
+    best = min(sizes, key=lambda size: sizes[size].seconds)
     backend = {f"components.{one}.model.backend": "openvino" for one in readers}
     settings = {
         "auto": {},
@@ -97,9 +98,3 @@ def whole(folder: Path, rounds: int, n: int) -> None:
         lambda way: f"{share(way.outputs, others[0].outputs):.1%} of labels",
         is_warm=True,
     )
-
-
-def seconds(do: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    do()
-    return time.perf_counter() - began

@@ -12,6 +12,7 @@ import pytest
 import spacy
 import torch
 from spacy.language import Language
+from spacy.tokens import Token
 from transformers import AutoModel, AutoTokenizer
 
 from mmpipe import ModelError
@@ -34,6 +35,11 @@ def encoder(name: str, **options: object) -> Language:
     return nlp
 
 
+def held_by(token: Token, offsets: list[list[int]]) -> list[int]:
+    """The pieces that share characters with a token."""
+    return [i for i, (a, b) in enumerate(offsets) if a < b and a < token.idx + len(token) and b > token.idx]
+
+
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
 def test_a_token_is_the_mean_of_its_pieces(family: str, tiny: Callable[..., str]) -> None:
     name = tiny(family)
@@ -44,8 +50,7 @@ def test_a_token_is_the_mean_of_its_pieces(family: str, tiny: Callable[..., str]
         with torch.inference_mode():
             hidden = model(**inputs).last_hidden_state[0].numpy()
         for token in doc:
-            end = token.idx + len(token)
-            held = [i for i, (a, b) in enumerate(offsets) if a < b and a < end and b > token.idx]
+            held = held_by(token, offsets)
             wanted = hidden[held].mean(0) if held else np.zeros(WIDTH)
             np.testing.assert_allclose(doc.tensor[token.i], wanted, atol=1e-5)
 
@@ -121,8 +126,7 @@ def test_layers_are_put_end_to_end(family: str, tiny: Callable[..., str]) -> Non
     hidden = torch.cat([states[layer][0] for layer in layers], -1).numpy()
     doc = encoder(tiny(family), layers=layers, width=3 * WIDTH)(text)
     for token in doc:
-        held = [i for i, (a, b) in enumerate(offsets) if a < b and a < token.idx + len(token) and b > token.idx]
-        np.testing.assert_allclose(doc.tensor[token.i], hidden[held].mean(0), atol=1e-5)
+        np.testing.assert_allclose(doc.tensor[token.i], hidden[held_by(token, offsets)].mean(0), atol=1e-5)
 
 
 def test_the_last_layer_is_the_default(tiny: Callable[..., str]) -> None:
