@@ -22,7 +22,7 @@ IGNORED = -100
 """The label of a place that is no word, as in Hugging Face's models."""
 N_ROWS = 4
 """Rows of a text, as beams, that suit the budget of a device; where it has fewer, more texts go in."""
-# In others, such as LED or BigBird-Pegasus, what a text is padded to decides which tokens see which.
+# In others, such as BigBird-Pegasus, what a text is padded to may decide which tokens see which.
 _MIXED = frozenset({
     "bart", "blenderbot", "blenderbot-small", "m2m_100", "marian", "mbart",
     "mt5", "mvp", "pegasus", "plbart", "t5", "umt5",
