@@ -26,7 +26,7 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         print(f"{name:<20}{installed}")
     for device in found["devices"]:
         print(f"{device['device']:<20}auto precision {device['precision']}: {device['reason']}")
-        print(f"{'':<20}batches of {device['batch_tokens']:,} padded tokens")
+        print(f"{'':<20}batches of {device['batch_tokens']:,} tokens")
         print(f"{'':<20}for models that write text {device['generation_precision']}: {device['generation_reason']}")
     print(f"{'threads':<20}{found['threads']}")
 

@@ -25,8 +25,9 @@ from mmpipe.models.checkpoint import TOKENIZER_LOCK, Checkpoint
 from mmpipe.models.padding import call, collate, padding_id
 from mmpipe.models.pairs import PairReading
 from mmpipe.models.transformer import shim_of
+from mmpipe.models.unpadded import is_unpadded
 from mmpipe.models.windows import Window, model_max_tokens
-from mmpipe.runtime.batching import LENGTH_STEP, map_batches
+from mmpipe.runtime.batching import map_batches
 from mmpipe.runtime.device import Placement
 
 Kind = Literal["classifier", "extractor"]
@@ -123,7 +124,7 @@ class Probe:
     def outputs(self, windows: Sequence[Window], *, batch_tokens: int | None = None) -> list[np.ndarray]:
         """The outputs of windows, which may have been changed, without gradients and batched; fp32, one a window.
 
-        batch_tokens: padded tokens in a forward pass; the model's own setting when None. The outputs of an extractor
+        batch_tokens: tokens in a forward pass; the model's own setting when None. The outputs of an extractor
         are as long as the padded window.
         """
         filler, module = padding_id(self._shim.config), self.module
@@ -139,7 +140,8 @@ class Probe:
             [len(window) for window in windows],
             budget_tokens=0 if filler is None else batch_tokens or self.batch_tokens,
             max_tokens=limit,
-            step=1 if filler is None else LENGTH_STEP,
+            is_padded=filler is not None,
+            is_mixed=is_unpadded(module),
         )
 
     def embed(self, window: Window) -> Tensor:

@@ -116,8 +116,7 @@ class Checkpoint:
 
     def trainee(self, device: torch.device) -> nn.Module:
         """The module in fp32, shared with nobody; a head that the checkpoint lacks has new random weights."""
-        module = self.load(may_lack_head=True).to(device)
-        return steady(module) if self._is_steady(device) else module
+        return self._suited(self.load(may_lack_head=True).to(device))
 
     def save(self, folder: Path, module: nn.Module | None, *, dtype: torch.dtype = torch.float32) -> None:
         """Write a plain Hugging Face folder (config.json, model.safetensors, tokenizer; a head, if any).
@@ -142,17 +141,18 @@ class Checkpoint:
     def _place(self, placement: Placement) -> nn.Module:
         # One that is loaded while something predicts must have gradients all the same, for all who share it.
         with torch.inference_mode(False):
-            module = self.as_predicting(self.load()).to(placement.device, placement.dtype).eval()
-        return steady(module) if self._is_steady(placement.device) else without_padding(module)
+            return self._suited(self.as_predicting(self.load()).to(placement.device, placement.dtype).eval())
+
+    def _suited(self, module: nn.Module) -> nn.Module:
+        """The same module, in place, with what its device allows."""
+        is_steady = self.auto_class.endswith("Classification") and module.device.type == "cpu"
+        return without_padding(steady(module) if is_steady else module)
 
     def as_predicting(self, module: nn.Module) -> nn.Module:
         """The same module, in place, without work that no prediction needs."""
         if self.auto_class == "AutoModelForSequenceClassification":
             return for_first_token(module)
         return searching(module) if self.auto_class in _GENERATING else module
-
-    def _is_steady(self, device: torch.device) -> bool:
-        return self.auto_class.endswith("Classification") and device.type == "cpu"
 
     def load(self, *, may_lack_head: bool = False) -> nn.Module:
         """The torch module in fp32 on the processor, shared with nobody.

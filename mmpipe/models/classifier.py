@@ -55,7 +55,7 @@ def SequenceClassifier(
     device, precision: see mmpipe.models.transformer.transformer_model. backend: see mmpipe.models.transformer.Backend.
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; the logits of a text's windows
         are averaged, each weighted with the tokens that it was the first to read.
-    batch_tokens: padded tokens in a forward pass; None: as suits the device.
+    batch_tokens: tokens in a forward pass; None: as suits the device.
     temperature: above 0; logits are divided by it before they become probabilities (Guo et al. 2017, "On
         Calibration of Modern Neural Networks"). None: the one that the component was saved with, else 1.0.
     training: how it learns; see mmpipe.models.training.Training.

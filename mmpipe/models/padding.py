@@ -15,7 +15,7 @@ from mmpipe.models.known import KnownRows, once_each, window_key
 from mmpipe.models.transformer import TransformerShim
 from mmpipe.models.unpadded import is_unpadded
 from mmpipe.models.windows import Reading, Window, model_max_tokens
-from mmpipe.runtime.batching import LENGTH_STEP, map_batches, padded_length
+from mmpipe.runtime.batching import map_batches, padded_length
 
 Row = TypeVar("Row")
 
@@ -74,7 +74,7 @@ def map_windows(
             [len(window) for window in distinct],
             budget_tokens=0 if filler is None else budget_tokens,
             max_tokens=max_tokens,
-            step=1 if filler is None else LENGTH_STEP,
+            is_padded=filler is not None,
             is_mixed=is_mixed or is_unpadded(shim.module),
         )
 

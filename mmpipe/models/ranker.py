@@ -68,7 +68,7 @@ def SentenceRanker(
     lead_weight: weight of a prior for early sentences that is added to "centrality", and that a new head which is
         trained here gets beside what it learns.
     long_text, max_tokens, stride_tokens: for single sentences longer than the encoder; see read_texts.
-    batch_tokens: padded tokens in a forward pass; None: as suits the device.
+    batch_tokens: tokens in a forward pass; None: as suits the device.
     training: how it learns; see mmpipe.models.training.Training. Only the head learns, unless `frozen` says what
         stays as it is: `frozen = []` trains the encoder, too. "centrality" has nothing to learn.
     """

@@ -46,7 +46,7 @@ def SpanExtractor(
     long_text, stride_tokens: see mmpipe.models.windows.read_texts.
     max_tokens: tokens in a window, the question and special ones included; None is 384, or the model's limit where
         that is less.
-    batch_tokens: padded tokens in a forward pass, which takes windows of any questions and contexts; None: as suits
+    batch_tokens: tokens in a forward pass, which takes windows of any questions and contexts; None: as suits
         the device.
     training: how it learns; see mmpipe.models.training.Training.
     """

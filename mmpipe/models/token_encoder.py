@@ -47,7 +47,7 @@ def TokenEncoder(
     device, precision: see mmpipe.models.transformer.transformer_model. backend: see mmpipe.models.transformer.Backend.
     max_tokens, stride_tokens: longer documents are read in windows; see mmpipe.models.windows.read_texts. A piece that
         two windows hold has the mean of both.
-    batch_tokens: padded tokens of the encoder in a forward pass; None: as suits the device.
+    batch_tokens: tokens of the encoder in a forward pass; None: as suits the device.
     training: how it learns; see mmpipe.models.training.Training. To keep it as it is, name its component in
         `training.frozen_components` and `training.annotating_components`.
     layers: the layers whose vectors are put end to end, 0 for the embeddings, -1 for the last; None: the last alone.

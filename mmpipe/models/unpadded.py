@@ -6,6 +6,8 @@ they are zero.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 
 from mmpipe.models.encoder_layer import become, known_layers, run_layer
 from mmpipe.models.first_token import N_TOKENS, FirstToken
+from mmpipe.models.steady import MIN_ROWS
 from mmpipe.models.varlen import attend_varlen, varlen_kernel
 
 
@@ -22,31 +25,46 @@ from mmpipe.models.varlen import attend_varlen, varlen_kernel
 class Tokens:
     """The tokens of a padded batch, row after row.
 
-    places: where each stands in the batch, its rows end to end: (n_tokens,).
+    is_token: where they stand in the batch: (n_rows, length), bool.
+    places: the same as places in its rows end to end: (n_tokens,).
     ends: where each row begins among the tokens, and the last ends: (n_rows + 1,), int32.
-    max_tokens: no row has more. shape: of the batch, (n_rows, length).
+    max_tokens: no row has more.
     """
 
+    is_token: Tensor
     places: Tensor
     ends: Tensor
     max_tokens: int
-    shape: tuple[int, int]
 
     @classmethod
     def of(cls, is_token: Tensor, max_tokens: int) -> Tokens:
-        """is_token: (n_rows, length), bool."""
         ends = nn.functional.pad(is_token.sum(1).cumsum(0), (1, 0)).int()
-        return cls(is_token.flatten().nonzero().squeeze(1), ends, max_tokens, tuple(is_token.shape))
+        return cls(is_token, is_token.flatten().nonzero().squeeze(1), ends, max_tokens)
+
+    def beginning(self, n: int) -> Tokens:
+        """Of the first `n` places of each row."""
+        return self.of(self.is_token[:, :n], min(self.max_tokens, n))
 
     def pack(self, hidden: Tensor) -> Tensor:
-        """From (n_rows, length, width) to (n_tokens, width)."""
-        return hidden.flatten(0, 1)[self.places]
+        """From (n_rows, length, width) to (n_packed, width): the tokens, and what fills them up."""
+        return hidden.flatten(0, 1)[_filled(self.places)]
+
+    def of_beginning(self, packed: Tensor, n: int) -> Tensor:
+        """Of what is packed, what `beginning(n)` would pack: (n_packed, width)."""
+        return packed[_filled((self.places % self.is_token.shape[1] < n).nonzero().squeeze(1))]
 
     def unpack(self, packed: Tensor) -> Tensor:
-        """From (n_tokens, width) to (n_rows, length, width), with zeros where there is no token."""
-        hidden = packed.new_zeros((self.shape[0] * self.shape[1], packed.shape[-1]))
-        hidden[self.places] = packed
-        return hidden.unflatten(0, self.shape)
+        """From (n_packed, width) to (n_rows, length, width), with zeros where there is no token."""
+        hidden = packed.new_zeros((self.is_token.numel(), packed.shape[-1]))
+        hidden[self.places] = packed[: len(self.places)]
+        return hidden.unflatten(0, self.is_token.shape)
+
+
+def _filled(places: Tensor) -> Tensor:
+    """On a processor as many of them as a multiple of MIN_ROWS, the first again and again: the last of an odd number of
+    rows may be rounded otherwise; see mmpipe.models.steady.
+    """
+    return nn.functional.pad(places, (0, -len(places) % MIN_ROWS)) if places.device.type == "cpu" else places
 
 
 class Unpadded(nn.Module):
@@ -59,24 +77,24 @@ class Unpadded(nn.Module):
             is_token = attention_mask.bool()
             max_tokens = _longest(is_token)
             if max_tokens is not None:
-                embedded = _embed(self, input_ids, options.get("token_type_ids"))
-                return _output(self, _run_layers(self, embedded, is_token, max_tokens))
+                return _predict(self, Tokens.of(is_token, max_tokens), input_ids, options)
         return super().forward(input_ids, attention_mask, *others, **options)
 
 
 def _is_prediction(encoder: Any, options: dict[str, Any]) -> bool:
-    """Whether nothing is asked for but outputs as an object, and nothing given but tokens."""
+    """Whether nothing is asked for but vectors in an object, and nothing given but tokens."""
     config = encoder.config
     if options.get("return_dict") is None:
         gives_object = getattr(config, "return_dict", True) and not getattr(config, "torchscript", False)
     else:
         gives_object = options["return_dict"]
-    known = {"return_dict"} | ({"token_type_ids"} if hasattr(encoder.embeddings, "token_type_embeddings") else set())
+    known = {"return_dict", "output_hidden_states"}
+    if hasattr(encoder.embeddings, "token_type_embeddings"):
+        known.add("token_type_ids")
     return (
         gives_object
         and known.issuperset(name for name, value in options.items() if value is not None and value is not False)
         and not getattr(config, "output_attentions", False)
-        and not getattr(config, "output_hidden_states", False)
         and not encoder.training
         and not torch.is_grad_enabled()
         # A compiler's graphs would break where the number of tokens is asked for.
@@ -92,37 +110,41 @@ def _longest(is_token: Tensor) -> int | None:
     return longest if has_first else None
 
 
-def _embed(encoder: Any, input_ids: Tensor, token_type_ids: Tensor | None) -> Tensor:
-    types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+def _predict(encoder: Any, tokens: Tokens, input_ids: Tensor, options: dict[str, Any]) -> Any:
+    from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+    types = {name: value for name, value in options.items() if name == "token_type_ids" and value is not None}
     embedded = encoder.embeddings(input_ids=input_ids, **types)
-    return encoder.embeddings_project(embedded) if hasattr(encoder, "embeddings_project") else embedded
+    if hasattr(encoder, "embeddings_project"):
+        embedded = encoder.embeddings_project(embedded)
+    wants_all = options.get("output_hidden_states")
+    if wants_all is None:
+        wants_all = getattr(encoder.config, "output_hidden_states", False)
+    made = deque(_run_layers(known_layers(encoder), tokens, embedded), maxlen=None if wants_all else 1)
+    states = [asking.unpack(hidden) for asking, hidden in made]
+    pooler = getattr(encoder, "pooler", None)
+    return BaseModelOutputWithPooling(
+        last_hidden_state=states[-1],
+        pooler_output=pooler(states[-1]) if pooler else None,
+        hidden_states=(embedded, *states) if wants_all else None,
+    )
 
 
-def _run_layers(encoder: Any, embedded: Tensor, is_token: Tensor, max_tokens: int) -> Tensor:
-    layers: Any = known_layers(encoder)
-    asking = tokens = Tokens.of(is_token, max_tokens)
-    first = None
-    if isinstance(layers[-1], FirstToken):
-        asking = Tokens.of(is_token[:, :N_TOKENS], min(max_tokens, N_TOKENS))
-        first = (tokens.places % tokens.shape[1] < N_TOKENS).nonzero().squeeze(1)
+def _run_layers(layers: Any, tokens: Tokens, embedded: Tensor) -> Iterator[tuple[Tokens, Tensor]]:
+    """What each layer makes, packed, and of which tokens."""
     hidden = tokens.pack(embedded)
-    for layer in layers[:-1]:
-        hidden = run_layer(layer, hidden, hidden, partial(_attend, tokens, tokens))
-    hidden = run_layer(layers[-1], hidden if first is None else hidden[first], hidden, partial(_attend, asking, tokens))
-    return asking.unpack(hidden)
+    for layer in layers:
+        is_last = isinstance(layer, FirstToken)
+        asking = tokens.beginning(N_TOKENS) if is_last else tokens
+        asks = tokens.of_beginning(hidden, N_TOKENS) if is_last else hidden
+        hidden = run_layer(layer, asks, hidden, partial(_attend, asking, tokens))
+        yield asking, hidden
 
 
 def _attend(asking: Tokens, tokens: Tokens, query: Tensor, key: Tensor, value: Tensor, n_heads: int) -> Tensor:
     query, key, value = (part.unflatten(-1, (n_heads, -1)) for part in (query, key, value))
     ends = (asking.ends, tokens.ends, asking.max_tokens, tokens.max_tokens)
     return attend_varlen(query, key, value, *ends).flatten(1)
-
-
-def _output(encoder: Any, hidden: Tensor) -> Any:
-    from transformers.modeling_outputs import BaseModelOutputWithPooling
-
-    pooler = getattr(encoder, "pooler", None)
-    return BaseModelOutputWithPooling(last_hidden_state=hidden, pooler_output=pooler(hidden) if pooler else None)
 
 
 def without_padding(module: nn.Module) -> nn.Module:

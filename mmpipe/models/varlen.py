@@ -1,10 +1,12 @@
-"""Attention within each of many sequences of unequal length that lie end to end: torch's kernel for GPUs."""
+"""Attention within each of many sequences of unequal length that lie end to end: by torch's kernel on GPUs, and on a
+processor by its usual attention of those of equal length at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import torch
@@ -32,25 +34,36 @@ def attend_varlen(
     return kernel(query, key, value, cu_q, cu_k, max_q, max_k)
 
 
-def attend_each(
+def attend_by_length(
     query: Tensor, key: Tensor, value: Tensor, cu_q: Tensor, cu_k: Tensor, max_q: int, max_k: int
 ) -> Tensor:
-    """The same by a loop, on any device: what the kernel is held against."""
-    found = []
-    for (q_start, q_end), (k_start, k_end) in zip(_pairs(cu_q), _pairs(cu_k), strict=True):
-        parts = (query[q_start:q_end], key[k_start:k_end], value[k_start:k_end])
-        found.append(functional.scaled_dot_product_attention(*(part.transpose(0, 1) for part in parts)).transpose(0, 1))
-    return torch.cat(found)
+    """The same on any device, by a call of torch's usual attention for all neighbours of equal length; for queries
+    beyond the last sequence zeros. It is what runs on a processor, and what GPUs' kernel is held against.
+    """
+    found = torch.empty_like(query)
+    queries = keys = 0
+    for n, n_queries, n_keys in _equal_neighbours(cu_q.tolist(), cu_k.tolist()):
+        asked, read = slice(queries, queries + n * n_queries), slice(keys, keys + n * n_keys)
+        parts = (query[asked], key[read], value[read])
+        rows = (part.unflatten(0, (n, -1)).transpose(1, 2) for part in parts)
+        found[asked] = functional.scaled_dot_product_attention(*rows).transpose(1, 2).flatten(0, 1)
+        queries, keys = asked.stop, read.stop
+    found[queries:] = 0
+    return found
 
 
-def _pairs(ends: Tensor) -> list[tuple[int, int]]:
-    places = ends.tolist()
-    return list(pairwise(places))
+def _equal_neighbours(cu_q: list[int], cu_k: list[int]) -> Iterator[tuple[int, int, int]]:
+    """Of sequences that follow each other and have as many queries and keys: how many, and how many they have."""
+    lengths = zip(*([end - start for start, end in pairwise(ends)] for ends in (cu_q, cu_k)), strict=True)
+    for (n_queries, n_keys), equal in groupby(lengths):
+        yield len(list(equal)), n_queries, n_keys
 
 
 @lru_cache(maxsize=64)
 def varlen_kernel(device: torch.device, dtype: torch.dtype, head_width: int) -> Callable[..., Tensor] | None:
-    """torch's function for heads of this width; None where there is none, or where it does not give what it should."""
+    """The function for heads of this width; None where there is none, or where torch's does not give what it should."""
+    if device.type == "cpu":
+        return attend_by_length
     if device.type != "cuda" or dtype not in _DTYPES or head_width % 8 or head_width > _MAX_WIDTH:
         return None
     # ROCm's devices are named "cuda", too.
@@ -74,7 +87,7 @@ def _gives_what_it_should(kernel: Callable[..., Tensor], device: torch.device, d
     cu_q, cu_k = (torch.tensor(ends, dtype=torch.int32) for ends in ([0, 1, 9, 17], [0, 1, 34, 164]))
     shapes = ((int(ends[-1]), n_heads, width) for ends in (cu_q, cu_k, cu_k))
     parts = [torch.randn(shape, generator=generator).to(dtype).float() for shape in shapes]
-    wanted = attend_each(*parts, cu_q, cu_k, 8, 130)
+    wanted = attend_by_length(*parts, cu_q, cu_k, 8, 130)
     try:
         placed: list[Any] = [part.to(device, dtype) for part in parts]
         with torch.no_grad():

@@ -4,8 +4,8 @@ Inputs of one batch share one padded length, a multiple of `LENGTH_STEP`, that f
 length alone. The arithmetic for an input is then the same in any company, so that `nlp(x)`, `nlp.pipe(xs)` at
 any batch size and any order give the same bits on a processor (see also mmpipe.models.steady); little is lost,
 as the inputs of a window of documents are many and are sorted by length. Where padding is little work, lengths are
-mixed: on some GPUs (see mmpipe.models.unpadded), and where text is written, a word at a time, of which rounding changes
-only what is as likely as another.
+mixed: in layers that see tokens alone (see mmpipe.models.unpadded), and where text is written, a word at a time, of
+which rounding changes only what is as likely as another.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 LENGTH_STEP = 8
-"""Padded lengths are multiples of this many tokens."""
+"""Padded lengths are multiples of this many tokens; see length_step."""
 BUDGETS = {"cpu": 2048, "cuda": 16384}
-"""Padded tokens in a batch that suit a type of device. On processors of two cores 2,048 was measured: larger batches
-fall out of the caches. That of a GPU is a guess that nobody has measured."""
+"""Tokens in a batch, padding among them where it is computed, that suit a type of device. On processors of two cores
+2,048 was measured: larger batches fall out of the caches. That of a GPU is a guess that nobody has measured."""
 
 MAX_PADDED = 2
 """The most padded tokens in a batch, in budgets, where padding is little work: it takes memory all the same."""
 
 
 def budget_tokens(device_type: str) -> int:
-    """The padded tokens of a batch on a device; of one that is not known, as on a processor."""
+    """The tokens of a batch on a device; of one that is not known, as on a processor."""
     return BUDGETS.get(device_type, BUDGETS["cpu"])
 
 
@@ -37,6 +37,13 @@ def padded_length(n_tokens: int, max_tokens: int | None = None, step: int = LENG
     """The length that an input of `n_tokens` is padded to; never more than `max_tokens`, the model's own limit."""
     padded = -(-max(n_tokens, 1) // step) * step
     return padded if max_tokens is None or n_tokens > max_tokens else min(padded, max_tokens)
+
+
+def length_step(n_tokens: int) -> int:
+    """Of what the padded length of an input of `n_tokens` is a multiple where a batch shares it: LENGTH_STEP, and above
+    128 tokens a sixteenth of the next power of 2, for few long inputs are equally long.
+    """
+    return max(LENGTH_STEP, (1 << (n_tokens - 1).bit_length()) // 16)
 
 
 def plan_batches(lengths: Sequence[int], *, budget_tokens: int) -> list[list[int]]:
@@ -83,18 +90,20 @@ def map_batches(
     *,
     budget_tokens: int,
     max_tokens: int | None = None,
-    step: int = LENGTH_STEP,
+    is_padded: bool = True,
     is_mixed: bool = False,
 ) -> list[Result]:
     """Apply `function(batch, padded_length)` to all items batch by batch; results in the order of the items.
 
-    is_mixed: padding is little work: lengths are mixed, and the budget counts tokens alone; see plan_mixed.
+    is_padded: an input may be padded at all. is_mixed: padding is little work: lengths are mixed, and the budget counts
+        tokens alone; see plan_mixed.
     """
-    padded = [padded_length(length, max_tokens, step) for length in lengths]
     results: list[Result | None] = [None] * len(items)
-    if is_mixed:
+    if is_padded and is_mixed:
+        padded = [padded_length(length, max_tokens) for length in lengths]
         batches = plan_mixed(lengths, padded, budget_tokens=budget_tokens)
     else:
+        padded = [padded_length(length, max_tokens, length_step(length) if is_padded else 1) for length in lengths]
         batches = plan_batches(padded, budget_tokens=budget_tokens)
     for batch in batches:
         for index, result in zip(batch, function([items[i] for i in batch], padded[batch[-1]]), strict=True):

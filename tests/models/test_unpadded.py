@@ -11,16 +11,17 @@ import spacy
 import torch
 import transformers
 
-from mmpipe.models import checkpoint, unpadded, varlen
+from mmpipe.models import checkpoint, varlen
 from mmpipe.models.classifier import SequenceClassifier
 from mmpipe.models.compiled import CompiledModule
 from mmpipe.models.embedding import pool
 from mmpipe.models.first_token import N_TOKENS, for_first_token
 from mmpipe.models.span_extractor import SpanExtractor
+from mmpipe.models.steady import MIN_ROWS
 from mmpipe.models.token_encoder import TokenEncoder
 from mmpipe.models.transformer import shim_of
 from mmpipe.models.unpadded import is_unpadded, without_padding
-from mmpipe.models.varlen import attend_each
+from mmpipe.models.varlen import attend_by_length
 
 LENGTHS = (24, 3, 17, 9, 1, 8)
 WIDTH = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
@@ -37,16 +38,20 @@ HEADS = {"AutoModelForSequenceClassification": "logits", "AutoModelForQuestionAn
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The loop in place of the kernel, on the processor; what it is called with."""
+    """What attention is called with."""
     seen = []
 
     def attend(query, key, value, *ends):
         seen.append((len(query), len(key), *ends))
-        return attend_each(query, key, value, *ends)
+        return attend_by_length(query, key, value, *ends)
 
-    monkeypatch.setattr(unpadded, "varlen_kernel", lambda *_: attend)
     monkeypatch.setattr(varlen, "varlen_kernel", lambda *_: attend)
     return seen
+
+
+def filled(n):
+    """As many rows as n tokens take on a processor."""
+    return -(-n // MIN_ROWS) * MIN_ROWS
 
 
 def build(family, head="AutoModel", attention=None, **settings):
@@ -99,7 +104,7 @@ def test_token_vectors_are_the_same_and_zero_at_padding(family, attention, calls
     assert not found.last_hidden_state[~is_token].any()
     if "pooler_output" in wanted:
         check(found.pooler_output, wanted.pooler_output)
-    assert [call[:2] for call in calls] == [(sum(LENGTHS), sum(LENGTHS))] * 3
+    assert [call[:2] for call in calls] == [(filled(sum(LENGTHS)), filled(sum(LENGTHS)))] * 3
     ours = without_padding(copy.deepcopy(module))
     assert set(ours.state_dict()) == set(module.state_dict())
     with torch.inference_mode():
@@ -126,7 +131,7 @@ def test_the_last_layer_of_a_classifier_sees_its_first_tokens(family, lengths, c
     ours = without_padding(for_first_token(copy.deepcopy(module)))
     with torch.inference_mode():
         check(ours(**batch(lengths)).logits, module(**batch(lengths)).logits)
-    n_first, n_all = sum(min(length, N_TOKENS) for length in lengths), sum(lengths)
+    n_first, n_all = (filled(sum(each)) for each in ([min(length, N_TOKENS) for length in lengths], lengths))
     assert [call[:2] for call in calls] == [(n_all, n_all), (n_all, n_all), (n_first, n_all)]
     assert calls[-1][-2:] == (min(max(lengths), N_TOKENS), max(lengths))
 
@@ -156,7 +161,7 @@ def test_padding_at_the_front_is_computed_as_before(family, calls):
 
 @pytest.mark.parametrize(
     "options",
-    [{"output_attentions": True}, {"output_hidden_states": True}, {"return_dict": False}, {"attention_mask": None}],
+    [{"output_attentions": True}, {"return_dict": False}, {"attention_mask": None}],
     ids=lambda options: next(iter(options)),
 )
 @pytest.mark.parametrize("family", ["bert", "electra", "distilbert"])
@@ -166,6 +171,18 @@ def test_what_is_not_plain_prediction_is_computed_as_before(family, options, cal
     for one, other in zip(wanted if isinstance(wanted, tuple) else wanted.to_tuple(), found[:], strict=True):
         for a, b in zip(one, other, strict=True):
             assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("is_config", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_all_layers_are_the_same(family, is_config, calls):
+    module, inputs = build(family), batch()
+    module.config.output_hidden_states = is_config
+    wanted, found = both(module, {**inputs, **({} if is_config else {"output_hidden_states": True})})
+    is_token = inputs["attention_mask"] > 0
+    for one, other in zip(wanted.hidden_states, found.hidden_states, strict=True):
+        check(other[is_token], one[is_token])
+    assert len(found.hidden_states) == 4 and calls
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert"])
@@ -216,10 +233,6 @@ def test_other_kinds_stay_as_they_are(module, calls):
     assert not is_unpadded(without_padding(module()))
 
 
-def test_on_the_processor_nothing_changes():
-    assert not is_unpadded(without_padding(build("bert").to(torch.bfloat16)))
-
-
 TEXTS = ["This film is good.", "", "so " * 300, "Bad?", "one two three four five six seven eight", "never again " * 9]
 
 
@@ -229,8 +242,6 @@ def test_models_give_the_same_in_fewer_batches(family, tiny, calls, monkeypatch)
         "logits": (SequenceClassifier, tiny(family, labels=("bad", "good")), TEXTS),
         "start": (SpanExtractor, tiny(family, has_spans=True), [("good film?", text) for text in TEXTS]),
     }
-    # On the processor classifiers are steady instead.
-    monkeypatch.setattr(checkpoint.Checkpoint, "_is_steady", lambda *_: False)
     for name, (make, folder, inputs) in makers.items():
         found = []
         for is_packed in (False, True):

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import pytest
 import torch
 
 from mmpipe.models import varlen
-from mmpipe.models.varlen import attend_each
+from mmpipe.models.varlen import attend_by_length
 
 CUDA = torch.device("cuda:0")
+
+
+@pytest.mark.parametrize("n_rest", [0, 3])
+def test_by_length_each_sequence_attends_to_its_own_keys(n_rest):
+    asking, reading = (2, 2, 8, 1, 8, 8), (5, 5, 9, 1, 9, 30)
+    ends = [torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32) for lengths in (asking, reading)]
+    query, key, value = (torch.randn(n + n_rest, 4, 12) for n in (sum(asking), sum(reading), sum(reading)))
+    found = attend_by_length(query, key, value, *ends, max(asking), max(reading))
+    for (q0, q1), (k0, k1) in zip(*(itertools.pairwise(places.tolist()) for places in ends), strict=True):
+        scores = torch.einsum("qhw,khw->hqk", query[q0:q1], key[k0:k1]) / 12**0.5
+        wanted = torch.einsum("hqk,khw->qhw", scores.softmax(-1), value[k0:k1])
+        torch.testing.assert_close(found[q0:q1], wanted, atol=1e-6, rtol=1e-5)
+    assert not found[sum(asking) :].any()
 
 
 @pytest.fixture
@@ -18,7 +32,7 @@ def gpu(monkeypatch):
     """A GPU as far as can be asked without one: `gpu(capability=..., kernel=...)`."""
     attention = pytest.importorskip("torch.nn.attention.varlen")
 
-    def pretend(capability=(8, 0), kernel=attend_each):
+    def pretend(capability=(8, 0), kernel=attend_by_length):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
         monkeypatch.setattr(attention, "varlen_attn", kernel)
         monkeypatch.setattr(torch.Tensor, "to", to_nowhere)
@@ -37,7 +51,7 @@ def gpu(monkeypatch):
 def with_splits(refused, query, key, value, *ends, num_splits=None):
     if num_splits in refused:
         raise RuntimeError("num_splits is not for this device")
-    return attend_each(query.float(), key.float(), value.float(), *ends).to(query.dtype)
+    return attend_by_length(query.float(), key.float(), value.float(), *ends).to(query.dtype)
 
 
 def test_the_kernel_is_for_gpus_that_have_it_in_half_precision(gpu):
@@ -46,7 +60,8 @@ def test_the_kernel_is_for_gpus_that_have_it_in_half_precision(gpu):
     assert choose(CUDA, torch.bfloat16, 64).keywords == {"num_splits": 1}
     assert choose(CUDA, torch.float16, 32) is not None
     assert choose(CUDA, torch.float32, 64) is None
-    assert choose(torch.device("cpu"), torch.bfloat16, 64) is None
+    assert choose(torch.device("cpu"), torch.float32, 12) is attend_by_length
+    assert choose(torch.device("mps"), torch.bfloat16, 64) is None
     assert choose(CUDA, torch.bfloat16, 12) is None and choose(CUDA, torch.bfloat16, 512) is None
     gpu(capability=(7, 5), kernel=partial(with_splits, ()))
     assert choose(CUDA, torch.float16, 64) is None

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmpipe.runtime.batching import LENGTH_STEP, MAX_PADDED, map_batches, padded_length, plan_batches, plan_mixed
+from mmpipe.runtime.batching import (
+    LENGTH_STEP,
+    MAX_PADDED,
+    length_step,
+    map_batches,
+    padded_length,
+    plan_batches,
+    plan_mixed,
+)
 
 lengths = st.lists(st.integers(1, 600), max_size=80)
 
@@ -50,6 +58,12 @@ def test_padded_length(n_tokens, limit, step):
         assert padded <= limit
 
 
+def test_long_inputs_share_few_padded_lengths():
+    lengths = [padded_length(n, step=length_step(n)) for n in range(1, 1025)]
+    assert all(padded - n < max(LENGTH_STEP, n / 8) for n, padded in enumerate(lengths, 1))
+    assert len(set(lengths)) == 16 + 3 * 8
+
+
 @given(lengths=lengths, budget=st.integers(1, 3000))
 def test_results_come_in_the_order_of_the_items(lengths, budget):
     items = list(enumerate(lengths))
@@ -62,7 +76,7 @@ def test_results_come_in_the_order_of_the_items(lengths, budget):
 
     results = map_batches(function, items, lengths, budget_tokens=budget)
     assert [item for item, _ in results] == items
-    assert [length for _, length in results] == [padded_length(size) for size in lengths]
+    assert [length for _, length in results] == [padded_length(size, step=length_step(size)) for size in lengths]
     assert len(seen) == len(items)
 
 

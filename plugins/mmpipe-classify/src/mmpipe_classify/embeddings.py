@@ -50,7 +50,7 @@ def Embeddings(
     midpoint: the cosine, -1 to 1, at which a label that is weighed on its own has a score of 0.5.
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; see embed_readings for how the
         windows of a text become one vector.
-    batch_tokens: padded tokens in a forward pass; None: as suits the device.
+    batch_tokens: tokens in a forward pass; None: as suits the device.
     temperature: see mmpipe.models.classifier.SequenceClassifier.
     """
     for what, value in (("scale", scale), ("temperature", 1.0 if temperature is None else temperature)):

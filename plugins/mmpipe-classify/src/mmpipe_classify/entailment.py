@@ -49,7 +49,7 @@ def Entailment(
     device, precision: see mmpipe.models.transformer.transformer_model. backend: see mmpipe.models.transformer.Backend.
     long_text, max_tokens, stride_tokens: see mmpipe.models.windows.read_texts; a window holds the hypothesis, too.
         The logits of a text's windows are averaged, each weighted with the tokens that it was the first to read.
-    batch_tokens: padded tokens in a forward pass, which takes pairs of any texts and labels; None: as suits the device.
+    batch_tokens: tokens in a forward pass, which takes pairs of any texts and labels; None: as suits the device.
     temperature: see mmpipe.models.classifier.SequenceClassifier.
     """
     if temperature is not None and not temperature > 0:
