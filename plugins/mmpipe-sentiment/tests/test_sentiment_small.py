@@ -79,8 +79,10 @@ def test_int8_by_openvino_agrees_and_gives_the_same_bits_alone(nlp: Language) ->
     model = {"components.sentiment.model.backend": "openvino", "components.sentiment.model.precision": "int8"}
     quick = mmpipe.load("sentiment", model)
     together = [doc._.sentiment for doc in quick.pipe(texts)]
-    # Without VNNI, OpenVINO's last bits were seen to depend on the batch, by 8e-7 at most; why is not known.
-    tolerance = 0.0 if torch.cpu._is_vnni_supported() else 1e-5
+    # OpenVINO's last bits were seen to depend on the batch without VNNI, by 8e-7 at most, and with AMX, where what is
+    # not quantised is in bf16, by 8e-5; why is not known.
+    has_amx = torch.cpu._is_amx_tile_supported()
+    tolerance = 1e-3 if has_amx else 0.0 if torch.cpu._is_vnni_supported() else 1e-5
     for text, one in zip(texts[::9], together[::9], strict=True):
         assert quick(text)._.sentiment["scores"] == pytest.approx(one["scores"], rel=0.0, abs=tolerance)
     wanted = [doc._.sentiment["label"] for doc in nlp.pipe(texts)]
