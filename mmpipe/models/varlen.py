@@ -40,16 +40,16 @@ def attend_by_length(
     """The same on any device, by a call of torch's usual attention for all neighbours of equal length; for queries
     beyond the last sequence zeros. It is what runs on a processor, and what GPUs' kernel is held against.
     """
-    found = torch.empty_like(query)
-    queries = keys = 0
+    found, queries, keys = [], 0, 0
     for n, n_queries, n_keys in _equal_neighbours(cu_q.tolist(), cu_k.tolist()):
         asked, read = slice(queries, queries + n * n_queries), slice(keys, keys + n * n_keys)
         parts = (query[asked], key[read], value[read])
         rows = (part.unflatten(0, (n, -1)).transpose(1, 2) for part in parts)
-        found[asked] = functional.scaled_dot_product_attention(*rows).transpose(1, 2).flatten(0, 1)
+        found.append(functional.scaled_dot_product_attention(*rows).transpose(1, 2).flatten(0, 1))
         queries, keys = asked.stop, read.stop
-    found[queries:] = 0
-    return found
+    if queries < len(query):
+        found.append(torch.zeros_like(query[queries:]))
+    return torch.cat(found) if len(found) > 1 else found[0]
 
 
 def _equal_neighbours(cu_q: list[int], cu_k: list[int]) -> Iterator[tuple[int, int, int]]:
