@@ -125,7 +125,7 @@ class Probe:
         """The outputs of windows, which may have been changed, without gradients and batched; fp32, one a window.
 
         batch_tokens: tokens in a forward pass; the model's own setting when None. The outputs of an extractor
-        are as long as the padded window.
+        are as long as the longest window of the batch, padded.
         """
         filler, module = padding_id(self._shim.config), self.module
         limit = model_max_tokens(self._shim.config, self._shim.tokenizer)
