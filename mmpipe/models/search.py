@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmpipe.models.encoder_layer import become
 from mmpipe.models.likelihood import Likelihood
+from mmpipe.models.shared_reading import share_reading
 from mmpipe.models.steps import Steps
 
 _ROW_BY_ROW = frozenset({
@@ -207,9 +208,10 @@ def _pick(rows: Tensor, places: Tensor) -> Tensor:
 
 
 def searching(module: nn.Module) -> nn.Module:
-    """The same module; whatever in it generates lets those leave that have ended."""
+    """The same module; whatever in it generates lets those leave that have ended, and has beams share what they read."""
     from transformers import GenerationMixin
 
+    share_reading(module)
     for part in list(module.modules()):
         if isinstance(part, GenerationMixin):
             become(part, Searching, type(part).__name__)

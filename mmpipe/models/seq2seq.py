@@ -11,8 +11,10 @@ from thinc.api import Model
 from torch.nn import functional
 
 from mmpipe.models.checkpoint import TOKENIZER_LOCK
+from mmpipe.models.encoded import encoded
 from mmpipe.models.padding import learn_windows, map_readings
 from mmpipe.models.reference import Reference
+from mmpipe.models.shared_reading import shares_reading
 from mmpipe.models.training import Training
 from mmpipe.models.transformer import Backend, no_backprop, shim_of, transformer_model
 from mmpipe.models.windows import LongText, Reading, read_texts, window_size
@@ -102,9 +104,12 @@ def Seq2Seq(
 def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Generation], Callable]:
     shim, attrs = shim_of(model), model.attrs
     readings, size = _read(model, texts, attrs["long_text"])
+    is_mixed = shim.config.model_type in _MIXED
 
     def run(inputs: dict[str, Any]) -> list[str]:
         inputs.pop("token_type_ids", None)
+        if is_mixed and shim.is_torch:
+            inputs["encoder_outputs"] = encoded(shim.module.get_encoder(), **inputs, budget_tokens=shim.budget(None))
         ids = shim.module.generate(**inputs, do_sample=False, **attrs["generation"])
         with TOKENIZER_LOCK:
             return [text.strip() for text in shim.tokenizer.batch_decode(ids.cpu(), skip_special_tokens=True)]
@@ -116,19 +121,22 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Genera
         budget_tokens=_budget(model),
         max_tokens=size,
         what=["written", attrs["generation"]],
-        is_mixed=shim.config.model_type in _MIXED,
+        is_mixed=is_mixed,
     )
     texts = (" ".join(part for part in parts if part) for parts in rows)
     return [Generation(text, reading.coverage) for text, reading in zip(texts, readings, strict=True)], no_backprop
 
 
 def _budget(model: Model) -> int:
-    """Of a batch, in tokens: on a processor, which reads all weights for each word, as many rows as four beams have."""
+    """Of a batch, in tokens: on a processor, which reads all weights for each word, as many rows as four beams have, and
+    twice as many where beams share what they read.
+    """
     shim, attrs = shim_of(model), model.attrs
     if attrs["batch_tokens"] is not None or shim.placement.device.type != "cpu":
         return shim.budget(attrs["batch_tokens"])
     n_beams = attrs["generation"].get("num_beams") or shim.module.generation_config.num_beams or 1
-    return shim.budget(None) * max(N_ROWS // n_beams, 1)
+    n_shared = 2 if shim.is_torch and shares_reading(shim.module) else 1
+    return shim.budget(None) * max(N_ROWS // n_beams, n_shared)
 
 
 def loss(model: Model, texts: Sequence[str], targets: Sequence[str]) -> torch.Tensor:

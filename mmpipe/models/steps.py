@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmpipe.models.shared_reading import shares_reading
+
 Options = dict[str, Any]
 _OF_ROWS = ("attention_mask", "decoder_attention_mask", "encoder_attention_mask", "encoder_hidden_states")
 """What `generate` hands on whose first dimension is the rows."""
@@ -29,7 +31,7 @@ class Steps:
         self.module: Any = module
         self.config, self.n_beams = config, n_beams
         self._options = {name: value for name, value in options.items() if value is not None}
-        self._line = _line(type(module))
+        self._line, self._is_shared = _line(type(module)), shares_reading(module)
         self._is_first = True
 
     @staticmethod
@@ -64,19 +66,21 @@ class Steps:
         rows: (n_next,) among those of the last step, each of its own input.
         left: (n_inputs,) among the inputs of the last step, those of which there are rows; None: all.
         """
-        crossed = getattr(self._cache, "cross_attention_cache", None)
-        (self._cache if crossed is None else self._cache.self_attention_cache).batch_select_indices(rows)
+        own, read = self._caches()
+        own.batch_select_indices(rows)
         if left is None:
             return
         # Beams of an input read the same: of what is read, rows only ever leave.
         kept = (left[:, None] * self.n_beams + left.new_tensor(range(self.n_beams))).flatten()
-        if crossed is not None:
-            crossed.batch_select_indices(kept)
+        if read is not None:
+            read.batch_select_indices(left if self._is_shared else kept)
         self._select(kept)
 
-    @property
-    def _cache(self) -> Any:
-        return next(self._options[name] for name in _CACHES if name in self._options)
+    def _caches(self) -> tuple[Any, Any]:
+        """What was written, and what was read: the latter None where it is the beginning of the former."""
+        cache = next(self._options[name] for name in _CACHES if name in self._options)
+        read = getattr(cache, "cross_attention_cache", None)
+        return (cache, None) if read is None else (cache.self_attention_cache, read)
 
     def _first(self, ids: Tensor) -> Tensor:
         n = self.n_beams
@@ -90,9 +94,12 @@ class Steps:
             inputs = self.module.prepare_inputs_for_generation(ids, **self._options)
             outputs = self.module(**inputs, return_dict=True)
         logits = self._called(outputs)
+        # Unlike what the model leaves, or a choice of rows, this is contiguous: attention copies nothing at each step.
+        own, read = self._caches()
+        own.batch_repeat_interleave(n)
+        if read is not None:
+            read.batch_repeat_interleave(1 if self._is_shared else n)
         if n > 1:
-            # Unlike a choice of rows, this leaves the cache contiguous, as attention reads it soonest.
-            self._cache.batch_repeat_interleave(n)
             rows = torch.arange(len(ids), device=ids.device).repeat_interleave(n)
             self._select(rows)
             logits = logits[rows]
