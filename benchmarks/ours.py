@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+# Left alone, `pipeline()` would put all tokenizers of the process on one thread, ours among them.
+os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="true")
 
 import mmpipe
 import mmpipe.models.grid_encoder

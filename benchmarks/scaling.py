@@ -1,7 +1,7 @@
 """How the rate of a classifier changes with the number of documents, their length, the components and the workers, and
 what share of the machine's own matrix products it reaches.
 
-    python benchmarks/scaling.py [documents] [length] [components] [shared] [workers] [peak] [operators]
+    python benchmarks/scaling.py [documents] [length] [components] [shared] [workers] [peak] [operators] [around]
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from chosen import parsed, parser_of
-from ours import loaded, settings
+from ours import BATCH_SIZES, loaded, settings
 from race import Way, race, spread
 from tasks.caption import pictures
 from tasks.write import checkpoint
 from texts import CORPORA, mixed_texts
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 import mmpipe
 from mmpipe.models.transformer import shim_of
@@ -160,6 +162,29 @@ def operators() -> None:
     table("where torch's time goes", "in | operator | share of the time | calls", rows)
 
 
+def around() -> None:
+    """A classifier whose model takes no time: tokenizing, batches and results, which bound what any device can do."""
+    nlp, texts = loaded("mmpipe_sentiment"), mixed_texts(1000)
+    shim = shim_of(nlp.get_pipe("ours").model)
+    model = transformers.AutoModelForSequenceClassification.from_config(shim.config)
+    pipe = transformers.pipeline("text-classification", model=model, tokenizer=shim.tokenizer, device="cpu")
+
+    def nothing(input_ids: torch.Tensor, **_: Any) -> Any:
+        return SequenceClassifierOutput(logits=torch.zeros(len(input_ids), shim.config.num_labels))
+
+    shim.module.forward = model.forward = nothing
+    ways = [
+        Way(f"pipeline(), batch size {n}", lambda n=n: pipe(texts, batch_size=n, truncation=True)) for n in BATCH_SIZES
+    ]
+    ways.append(Way("mmpipe", lambda: list(nlp.pipe(texts, batch_size=256))))
+    ways.append(Way("of that, the model's tokenizer", lambda: shim.tokenizer(texts)))
+    ways.append(Way("of that, spaCy's tokenizer", lambda: list(map(nlp.make_doc, texts))))
+    race(ways, 5)
+    best = min(ways[: len(BATCH_SIZES)], key=lambda way: statistics.median(way.seconds))
+    rows = [(way.name, f"{len(texts) / statistics.median(way.seconds):.0f}", spread(best, way)) for way in ways]
+    table("a classifier whose model takes no time", "way | documents a second | times as fast", rows)
+
+
 def seconds(do: Callable[[], Any]) -> float:
     """The least of several, each long enough to be timed."""
     do()
@@ -173,7 +198,7 @@ def seconds(do: Callable[[], Any]) -> float:
     return min(found)
 
 
-TABLES = {one.__name__: one for one in (documents, length, components, shared, workers, peak, operators)}
+TABLES = {one.__name__: one for one in (documents, length, components, shared, workers, peak, operators, around)}
 
 
 def main() -> None:

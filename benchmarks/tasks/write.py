@@ -21,12 +21,13 @@ SHAPE |= {f"{part}_{name}": n for part in ("encoder", "decoder") for name, n in 
 
 
 def write(folder: Path, rounds: int, n: int) -> None:
-    """Summaries of 40 tokens, by greedy search and by four beams."""
-    model, texts = checkpoint(folder), mixed_texts(n)
+    """Summaries of 40 tokens, by four beams, and of as many texts as these are beams by greedy search."""
+    model = checkpoint(folder)
     pipe = transformers.pipeline("summarization", model=model, device="cpu")
     for search, options in (("greedy", {"num_beams": 1}), ("4 beams", {"num_beams": 4, "early_stopping": True})):
+        texts = mixed_texts(4 * n // options["num_beams"])
 
-        def theirs(size: int, options: dict[str, Any] = options) -> list[str]:
+        def theirs(size: int, options: dict[str, Any] = options, texts: list[str] = texts) -> list[str]:
             with torch.inference_mode():
                 found = pipe(texts, batch_size=size, truncation=True, max_new_tokens=N_WORDS, **options)
             return [one["summary_text"] for one in found]
@@ -39,14 +40,14 @@ def write(folder: Path, rounds: int, n: int) -> None:
             ours.append(
                 Way(
                     f"mmpipe, {backend}, fp32",
-                    lambda nlp=nlp: [doc._.summary["text"] for doc in nlp.pipe(texts, batch_size=256)],
+                    lambda nlp=nlp, texts=texts: [doc._.summary["text"] for doc in nlp.pipe(texts, batch_size=256)],
                 )
             )
         compare(
-            f"write: {n} texts, {N_WORDS} tokens each, {search}",
+            f"write: {len(texts)} texts, {N_WORDS} tokens each, {search}",
             others,
             ours,
-            n,
+            len(texts),
             rounds,
             lambda way, wanted=others[0]: f"{share(way.outputs, wanted.outputs):.1%} of texts",
         )

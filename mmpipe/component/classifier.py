@@ -75,11 +75,12 @@ class ClassifierPipe(TransformerPipe):
 
     def result(self, found: Classification) -> dict[str, Any]:
         """What is written of one text, a document's or a sentence's: at least label, score and scores."""
+        labels = self.labels
         if found.probabilities is None:
-            return {"label": None, "score": 0.0, "scores": dict.fromkeys(self.labels, 0.0)}
-        scores = {label: float(p) for label, p in zip(self.labels, found.probabilities, strict=True)}
+            return {"label": None, "score": 0.0, "scores": dict.fromkeys(labels, 0.0)}
+        scores = {label: float(p) for label, p in zip(labels, found.probabilities, strict=True)}
         best = int(np.argmax(found.probabilities))
-        return {"label": self.labels[best], "score": float(found.probabilities[best]), "scores": scores}
+        return {"label": labels[best], "score": float(found.probabilities[best]), "scores": scores}
 
     def predict(self, docs: Iterable[Doc]) -> list[list[Classification]]:
         """A document's own classification first, then those of its sentences if they are wanted."""

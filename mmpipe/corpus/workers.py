@@ -20,7 +20,8 @@ from mmpipe.corpus.pending import Pending
 from mmpipe.corpus.shard import Shard
 from mmpipe.errors import MmpipeError
 
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+"""The last is that of tokenizers."""
 
 
 def in_workers(job: Job, nlp: Language, pending: Pending) -> Iterator[ShardEntry]:

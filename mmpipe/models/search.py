@@ -208,7 +208,7 @@ def _pick(rows: Tensor, places: Tensor) -> Tensor:
 
 
 def searching(module: nn.Module) -> nn.Module:
-    """The same module; whatever in it generates lets those leave that have ended, and has beams share what they read."""
+    """The same module; whatever in it generates lets those leave that have ended; beams share what they read."""
     from transformers import GenerationMixin
 
     share_reading(module)

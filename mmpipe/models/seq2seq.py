@@ -128,7 +128,7 @@ def forward(model: Model, texts: list[str], is_train: bool) -> tuple[list[Genera
 
 
 def _budget(model: Model) -> int:
-    """Of a batch, in tokens: on a processor, which reads all weights for each word, as many rows as four beams have, and
+    """Of a batch, in tokens: on a processor, which reads all weights for each word, as many rows as four beams have;
     twice as many where beams share what they read.
     """
     shim, attrs = shim_of(model), model.attrs
