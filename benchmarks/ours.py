@@ -15,10 +15,25 @@ import mmpipe.models.grid_encoder
 BATCH_SIZES = (1, 8, 32)
 """Those that `pipeline()` is timed at."""
 
+_placed = {"device": "cpu"}
+
+
+def use(device: str) -> None:
+    """Have all ways that are made from now on run on a torch device. Raises ModelError where there is none such."""
+    from mmpipe.runtime.device import place
+
+    place(device)
+    _placed["device"] = device
+
+
+def device() -> str:
+    """Where all ways run."""
+    return _placed["device"]
+
 
 def loaded(factory: str, folder: str | None = None, **options: Any) -> Any:
     """A pipeline of one component of ours, on the shipped model or that of a folder."""
-    model = {"device": "cpu", **({"name": folder} if folder else {}), **options.pop("model", {})}
+    model = {"device": device(), **({"name": folder} if folder else {}), **options.pop("model", {})}
     own = {"factory": factory, "model": model, **options}
     names = ["sentencizer", "ours"] if factory == "mmpipe_summariser" else ["ours"]
     parts = {"sentencizer": {"factory": "sentencizer"}} if len(names) > 1 else {}
@@ -36,8 +51,9 @@ def settings() -> dict[str, dict[str, Any]]:
     """The ways of running a model that reads, each with its settings; bf16 where `auto` chooses that."""
     from mmpipe.runtime.device import place
 
-    floats = dict.fromkeys(("fp32", place("cpu").precision))
+    floats = dict.fromkeys(("fp32", place(device()).precision))
     found = {precision: {"precision": precision} for precision in floats}
-    found |= {f"OpenVINO, {name}": {"backend": "openvino", "precision": name} for name in (*floats, "int8")}
-    found |= {f"ONNX Runtime, {name}": {"backend": "onnx", "precision": name} for name in ("fp32", "int8")}
+    if device() == "cpu":
+        found |= {f"OpenVINO, {name}": {"backend": "openvino", "precision": name} for name in (*floats, "int8")}
+        found |= {f"ONNX Runtime, {name}": {"backend": "onnx", "precision": name} for name in ("fp32", "int8")}
     return found

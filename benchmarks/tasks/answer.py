@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from ours import BATCH_SIZES, loaded, saved, settings
+from ours import BATCH_SIZES, device, loaded, saved, settings
 from race import Way, compare, share
 from texts import long_questions
 
@@ -17,7 +17,7 @@ def answer(folder: Path, rounds: int, n: int) -> None:
     """The best answer to each of several questions about long texts, of a text's windows the one that `pipeline()`
     takes: what mmpipe takes by default is another in one of ten, see mmpipe-qa's README."""
     model, asked = saved("mmpipe_qa", folder), long_questions(n)
-    pipe = transformers.pipeline("question-answering", model=model, device="cpu")
+    pipe = transformers.pipeline("question-answering", model=model, device=device())
     pairs = [{"question": question, "context": text} for text, questions in asked for question in questions]
 
     def theirs(size: int) -> list[str]:

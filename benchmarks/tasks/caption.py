@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from ours import BATCH_SIZES, loaded, saved
+from ours import BATCH_SIZES, device, loaded, saved
 from PIL import Image
 from race import Way, compare, share
 from texts import CORPORA
@@ -35,7 +35,7 @@ def pictures(folder: Path, n: int) -> list[Path]:
 def caption(folder: Path, rounds: int, n: int) -> None:
     """One caption a picture, files to text, the shipped model with its own beams."""
     model, files = saved("mmpipe_caption", folder), pictures(folder / "pictures", n)
-    pipe = transformers.pipeline("image-to-text", model=model, device="cpu")
+    pipe = transformers.pipeline("image-to-text", model=model, device=device())
     paths = [str(file) for file in files]
 
     def theirs(size: int) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import spacy
 import torch
 import transformers
-from ours import BATCH_SIZES, loaded, saved, settings
+from ours import BATCH_SIZES, device, loaded, saved, settings
 from race import Way, compare, share
 from texts import mixed_texts
 
@@ -16,7 +16,7 @@ from texts import mixed_texts
 def classify(folder: Path, rounds: int, n: int) -> None:
     """Labels of texts of mixed lengths, no longer than the model."""
     model, texts = saved("mmpipe_sentiment", folder), mixed_texts(n)
-    pipe = transformers.pipeline("text-classification", model=model, device="cpu")
+    pipe = transformers.pipeline("text-classification", model=model, device=device())
     others = [
         Way(
             f"pipeline(), batch size {size}",
@@ -24,7 +24,8 @@ def classify(folder: Path, rounds: int, n: int) -> None:
         )
         for size in BATCH_SIZES
     ]
-    hf = spacy_huggingface(model)
+    # On a GPU it needs CuPy, which nothing else here does.
+    hf = spacy_huggingface(model) if device() == "cpu" else None
     if hf is not None:
         for size in BATCH_SIZES:
             others.append(
@@ -58,7 +59,7 @@ def bare_labels(model: Any, tokenizer: Any, texts: list[str]) -> list[str]:
     found = []
     with torch.inference_mode():
         for text in texts:
-            logits = model(**tokenizer(text, truncation=True, return_tensors="pt")).logits
+            logits = model(**tokenizer(text, truncation=True, return_tensors="pt").to(model.device)).logits
             found.append(model.config.id2label[int(logits.argmax())])
     return found
 

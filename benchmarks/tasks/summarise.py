@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import spacy
-from ours import loaded, saved, settings
+from ours import device, loaded, saved, settings
 from race import Way, compare, share
 from texts import mixed_texts
 
@@ -20,7 +20,9 @@ def summarise(folder: Path, rounds: int, n: int) -> None:
     splitter.add_pipe("sentencizer")
     sentences = [str(sent) for doc in splitter.pipe(texts) for sent in doc.sents]
     words = models.Transformer(model)
-    encoder = SentenceTransformer(modules=[words, models.Pooling(words.get_word_embedding_dimension())], device="cpu")
+    encoder = SentenceTransformer(
+        modules=[words, models.Pooling(words.get_word_embedding_dimension())], device=device()
+    )
     others = [
         Way("sentence-transformers' encode, batch size 32", lambda: encoder.encode(sentences, show_progress_bar=False))
     ]

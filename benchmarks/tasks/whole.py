@@ -9,7 +9,7 @@ from typing import Any
 
 import spacy
 import transformers
-from ours import BATCH_SIZES, saved
+from ours import BATCH_SIZES, device, saved
 from race import Way, compare, race, share
 from texts import CORPORA
 
@@ -46,11 +46,11 @@ def whole(folder: Path, rounds: int, n: int) -> None:
     readers = ("sentiment", "summary", "qa")
     kinds = {"sentiment": "text-classification", "qa": "question-answering", "caption": "image-to-text"}
     pipes = {
-        name: transformers.pipeline(kind, model=saved(f"mmpipe_{name}", folder / name), device="cpu")
+        name: transformers.pipeline(kind, model=saved(f"mmpipe_{name}", folder / name), device=device())
         for name, kind in kinds.items()
     }
     encoder = transformers.pipeline(
-        "feature-extraction", model=saved("mmpipe_summariser", folder / "summary"), device="cpu"
+        "feature-extraction", model=saved("mmpipe_summariser", folder / "summary"), device=device()
     )
     splitter = spacy.blank("en")
     splitter.add_pipe("sentencizer")
@@ -80,12 +80,12 @@ def whole(folder: Path, rounds: int, n: int) -> None:
     race(list(sizes.values()), 1)
     best = min(sizes, key=lambda size: sizes[size].seconds)
     backend = {f"components.{one}.model.backend": "openvino" for one in readers}
-    settings = {
-        "auto": {},
-        "OpenVINO": backend,
-        "OpenVINO, int8": backend | {f"components.{one}.model.precision": "int8" for one in readers},
-    }
-    pipelines = {name: mmpipe.load(CORPORA / "pipeline.cfg", overrides) for name, overrides in settings.items()}
+    settings: dict[str, dict[str, str]] = {"auto": {}}
+    if device() == "cpu":
+        settings["OpenVINO"] = backend
+        settings["OpenVINO, int8"] = backend | {f"components.{one}.model.precision": "int8" for one in readers}
+    config = CORPORA / "pipeline.cfg"
+    pipelines = {name: mmpipe.load(config, overrides, device=device()) for name, overrides in settings.items()}
     for nlp in pipelines.values():
         ours(nlp, first)
     others = [Way(f"four pipeline(), batch size {best}, best of {BATCH_SIZES}", lambda: theirs(best))]

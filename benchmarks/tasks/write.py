@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import transformers
-from ours import BATCH_SIZES, loaded
+from ours import BATCH_SIZES, device, loaded
 from race import Way, compare, share
 from texts import mixed_texts
 
@@ -23,7 +23,7 @@ SHAPE |= {f"{part}_{name}": n for part in ("encoder", "decoder") for name, n in 
 def write(folder: Path, rounds: int, n: int) -> None:
     """Summaries of 40 tokens, by four beams, and of as many texts as these are beams by greedy search."""
     model = checkpoint(folder)
-    pipe = transformers.pipeline("summarization", model=model, device="cpu")
+    pipe = transformers.pipeline("summarization", model=model, device=device())
     for search, options in (("greedy", {"num_beams": 1}), ("4 beams", {"num_beams": 4, "early_stopping": True})):
         texts = mixed_texts(4 * n // options["num_beams"])
 
@@ -34,7 +34,7 @@ def write(folder: Path, rounds: int, n: int) -> None:
 
         others = [Way(f"pipeline(), batch size {size}", lambda size=size, do=theirs: do(size)) for size in BATCH_SIZES]
         ours = []
-        for backend in ("torch", "ctranslate2"):
+        for backend in ("torch", "ctranslate2") if device() == "cpu" else ("torch",):
             settings = {"@architectures": "mmpipe.Seq2Seq.v1", "backend": backend, "long_text": "truncate", **options}
             nlp = loaded("mmpipe_summariser", model, model=settings)
             ours.append(
