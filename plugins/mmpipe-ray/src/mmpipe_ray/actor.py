@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,8 @@ class ShardActor:
         self._worker: Any = None
         self._trail: Trail | None = None
         self._fault: Exception | None = None
+        # Ray gives torch a share of the processors by a variable of this kind; tokenizers read their own.
+        os.environ.setdefault("RAYON_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
         actor = f"actor {ray.get_runtime_context().get_actor_id()}"
         try:
             self._worker = load_worker(job, 0, self._began, process=actor)
