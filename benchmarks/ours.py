@@ -11,6 +11,7 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="true")
 
 import mmpipe
 import mmpipe.models.grid_encoder
+from mmpipe.runtime.device import place
 
 BATCH_SIZES = (1, 8, 32)
 """Those that `pipeline()` is timed at."""
@@ -20,8 +21,6 @@ _placed = {"device": "cpu"}
 
 def use(device: str) -> None:
     """Have all ways that are made from now on run on a torch device. Raises ModelError where there is none such."""
-    from mmpipe.runtime.device import place
-
     place(device)
     _placed["device"] = device
 
@@ -49,8 +48,6 @@ def saved(factory: str, folder: Path) -> str:
 
 def settings() -> dict[str, dict[str, Any]]:
     """The ways of running a model that reads, each with its settings; bf16 where `auto` chooses that."""
-    from mmpipe.runtime.device import place
-
     floats = dict.fromkeys(("fp32", place(device()).precision))
     found = {precision: {"precision": precision} for precision in floats}
     if device() == "cpu":

@@ -46,10 +46,15 @@ def compare(
     with the least and most of all rounds. agree: how far the outputs of a way are those wanted, in words. is_warm: see
     race."""
     race([*others, *ours], rounds, is_warm=is_warm)
-    base = min(others, key=lambda way: statistics.median(way.seconds))
+    base = fastest(others)
     print(f"\n## {title}\n\n| way | documents a second | times as fast | agreement |\n|---|---|---|---|")
     for way in [*others, *ours]:
         print(f"| {way.name} | {n / statistics.median(way.seconds):.1f} | {spread(base, way)} | {agree(way)} |")
+
+
+def fastest(ways: list[Way]) -> Way:
+    """The one whose median of all rounds is the least."""
+    return min(ways, key=lambda way: statistics.median(way.seconds))
 
 
 def spread(one: Way, other: Way) -> str:

@@ -120,7 +120,7 @@ def mean_rows(readings: Sequence[Reading], rows: torch.Tensor) -> torch.Tensor:
 def mean_row(reading: Reading, rows: Sequence[np.ndarray]) -> np.ndarray:
     """The mean of a reading's rows, each weighted with the pieces that its window was the first to hold."""
     if len(rows) == 1:
-        return rows[0]
+        return rows[0].astype(np.float64)
     return np.average(rows, axis=0, weights=[window.n_new_pieces for window in reading.windows])
 
 

@@ -94,12 +94,12 @@ class Steps:
             inputs = self.module.prepare_inputs_for_generation(ids, **self._options)
             outputs = self.module(**inputs, return_dict=True)
         logits = self._called(outputs)
-        # Unlike what the model leaves, or a choice of rows, this is contiguous: attention copies nothing at each step.
         own, read = self._caches()
-        own.batch_repeat_interleave(n)
+        # Unlike what the model leaves, or a choice of rows, this is contiguous: attention copies nothing at each step.
         if read is not None:
             read.batch_repeat_interleave(1 if self._is_shared else n)
         if n > 1:
+            own.batch_repeat_interleave(n)
             rows = torch.arange(len(ids), device=ids.device).repeat_interleave(n)
             self._select(rows)
             logits = logits[rows]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -41,14 +40,17 @@ def inputs() -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture
-def n_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def n_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each attention to what was read had keys of."""
-    found: list[int] = []
-    n_rows = shared_reading._n_read
-    monkeypatch.setattr(
-        shared_reading, "_n_read", lambda *given: (found.append(rows) if (rows := n_rows(*given)) else None) or rows
-    )
-    yield found
+    found, n_rows = [], shared_reading._n_read
+
+    def noted(*given: Any) -> int | None:
+        rows = n_rows(*given)
+        found.extend(() if rows is None else (rows,))
+        return rows
+
+    monkeypatch.setattr(shared_reading, "_n_read", noted)
+    return found
 
 
 @pytest.mark.parametrize("num_beams", [1, 3])
